@@ -1,0 +1,69 @@
+"""Time as the server sees it.
+
+Readings are stamped and orders expire by Odoo's clock, learnt from hello and orders answers. Between two lessons the time runs on
+the machine's own uninterrupted clock, so that somebody setting the wall clock moves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+LESSON_KEEPS_S = 300.0
+"""After this a new lesson counts even when its round trip was slower than the last one's."""
+
+
+def boot_time() -> float:
+    """Seconds since boot, running on while the machine sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class Clock:
+    """`now()` is the server's time as epoch seconds UTC; before the first lesson the machine's own."""
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = boot_time,
+        offset: float = 0.0,
+    ) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._base = wall() + offset - steady()
+        self._round_trip: float | None = None
+        self._learnt_at = 0.0
+
+    def now(self) -> float:
+        """The server's time, epoch seconds."""
+        return self._base + self._steady()
+
+    def monotonic(self) -> float:
+        """Seconds that never jump; for durations and time-outs."""
+        return self._steady()
+
+    @property
+    def is_synced(self) -> bool:
+        """Has the server told its time since start?"""
+        return self._round_trip is not None
+
+    @property
+    def offset(self) -> float:
+        """Server's time minus the machine's wall clock, seconds."""
+        return self.now() - self._wall()
+
+    def learn(self, server_time: float, sent: float, received: float) -> None:
+        """Take the server's time out of an answer.
+
+        `sent` and `received` are `monotonic()` around the call. The server's moment is taken as the middle of the round trip, so
+        the quickest recent round trip is the most exact lesson, and slower ones are ignored while it is fresh.
+        """
+        round_trip = max(0.0, received - sent)
+        is_stale = received - self._learnt_at > LESSON_KEEPS_S
+        estimate = server_time + round_trip / 2 - received
+        is_wrong = abs(estimate - self._base) > round_trip
+        if self._round_trip is None or round_trip <= self._round_trip or is_stale or is_wrong:
+            self._base = estimate
+            self._round_trip = round_trip
+            self._learnt_at = received

@@ -1,0 +1,93 @@
+"""What the bus layer and the rest promise each other. `app.py` ties them together; neither imports the other."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .model import Event, Order, OrderResult, Reading, SiteConfig, SwitchState
+
+
+class Stage(enum.IntEnum):
+    """How far an order is, on disk. What a restarted connector does with an order in that stage:
+
+    RECEIVED  nothing was sent: carry it out.
+    STARTED   the command may have reached the meter: read the state first, command only if it differs.
+    ACCEPTED  the meter acknowledged: read the state; command again only if it differs and the order is not expired.
+    DONE      the result is in the outbox: nothing.
+    """
+
+    RECEIVED = 0
+    STARTED = 1
+    ACCEPTED = 2
+    DONE = 3
+
+
+@dataclass(frozen=True)
+class BusStatus:
+    """One row of hello's `status.buses`, and of the health page. `age_s` is the age of the newest good answer, -1 = none yet."""
+
+    id: int
+    queue: int = 0
+    age_s: float = -1.0
+    reads_ok: int = 0
+    reads_failed: int = 0
+    dropped_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class GatewayStatus:
+    """One row of hello's `status.gateways`."""
+
+    id: int
+    online: bool
+    since: float
+
+
+class Recorder(Protocol):
+    """What the bus layer calls. Each returns only when the fact is on the disk (OutboxError otherwise)."""
+
+    async def put_reading(self, reading: Reading) -> None:
+        """A reading counts as read when this returns. Many at once share one fsync: call it concurrently or as batch."""
+
+    async def put_readings(self, readings: list[Reading]) -> None:
+        """The readings of one poll of a meter, together."""
+
+    async def put_event(self, event: Event) -> None:
+        """The same key again is ignored."""
+
+    async def start_order(self, order: Order) -> bool:
+        """Ask right before the command frame is sent. False = do not send: expired, superseded or done meanwhile."""
+
+    async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
+        """The meter acknowledged the command. Reported to Odoo as `accepted`."""
+
+    async def finish_order(self, result: OrderResult) -> None:
+        """confirmed, failed, expired or superseded: the order is done and its result on its way."""
+
+
+class BusLayer(Protocol):
+    """What the app calls."""
+
+    async def apply(self, site: SiteConfig) -> None:
+        """Make the running buses those of `site`: unchanged ones go on, changed ones restart, gone ones stop."""
+
+    def submit(self, order: Order, stage: Stage) -> None:
+        """Carry out an order; `stage` > RECEIVED means a resumed one. Never blocks; unknown targets finish as failed."""
+
+    def gateway_statuses(self) -> list[GatewayStatus]:
+        """For hello and the health page."""
+
+    def bus_statuses(self) -> list[BusStatus]:
+        """For hello and the health page."""
+
+    def silent_meters(self) -> list[int]:
+        """Ids of meters that do not answer at present."""
+
+    def details(self) -> Mapping[str, Any]:
+        """Anything more for the health page, JSON-able."""
+
+    async def stop(self) -> None:
+        """Finish the frame on the wire, then close the links."""

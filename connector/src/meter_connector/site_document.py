@@ -1,0 +1,327 @@
+"""From Odoo's configuration document to `SiteConfig`, with every problem named by its key path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from . import model as m
+from .errors import SiteConfigError
+
+T = TypeVar("T")
+MAX_METERS_PER_BUS = 128
+SWITCH_KINDS = ("dlt645", "cjt188", "modbus")
+HEX = set("0123456789abcdefABCDEF")
+
+
+class Problem(Exception):  # noqa: N818 - a finding, collected below; never leaves this module
+    """One finding, `key.path: what is wrong`."""
+
+
+class Node:
+    """A dict of the document that knows its path."""
+
+    def __init__(self, value: object, path: str) -> None:
+        if not isinstance(value, Mapping):
+            raise Problem(f"{path or 'document'}: expected an object, got {_shown(value)}")
+        self.value = cast(Mapping[str, Any], value)
+        self.path = path
+
+    def at(self, key: str) -> str:
+        """Path of a key below this one."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def problem(self, key: str, text: str) -> Problem:
+        """A finding about a key."""
+        return Problem(f"{self.at(key)}: {text}")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string; an integer is taken for one, since addresses are digits."""
+        value = self.value.get(key)
+        if value is None or value is False:  # Odoo says False for an empty field
+            if default is None:
+                raise self.problem(key, "is missing")
+            return default
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str):
+            raise self.problem(key, f"expected text, got {_shown(value)}")
+        return value
+
+    def integer(self, key: str, default: int | None = None, low: int = 0, high: int = 2**53) -> int:
+        """A whole number within limits."""
+        value = self.value.get(key)
+        if value is None or value is False:
+            if default is None:
+                raise self.problem(key, "is missing")
+            return default
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.problem(key, f"expected a whole number, got {_shown(value)}")
+        if not low <= value <= high:
+            raise self.problem(key, f"{value} is not between {low} and {high}")
+        return value
+
+    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> Any:
+        """One of a few words."""
+        value = self.text(key, default)
+        if value not in choices:
+            raise self.problem(key, f"{value!r} is not one of {', '.join(choices)}")
+        return value
+
+    def children(self, key: str) -> list[tuple[str, object]]:
+        """A list, each with its path."""
+        value = self.value.get(key)
+        if value is None or value is False:
+            return []
+        if not isinstance(value, list | tuple):
+            raise self.problem(key, f"expected a list, got {_shown(value)}")
+        return [(f"{self.at(key)}[{i}]", item) for i, item in enumerate(value)]
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """An object, empty when absent."""
+        value = self.value.get(key)
+        return Node(value, self.at(key)).value if value else {}
+
+
+class Reader:
+    """Collects problems; what has one is left out."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.models: dict[str, m.MeterModel] = {}
+        self.seen: dict[tuple[str, object], str] = {}
+
+    def try_(self, read: Callable[[], T]) -> T | None:
+        """The value, or None with its problem noted."""
+        try:
+            return read()
+        except Problem as problem:
+            self.problems.append(str(problem))
+            return None
+
+    def once(self, what: str, value: object, path: str) -> None:
+        """Ids may come once."""
+        first = self.seen.setdefault((what, value), path)
+        if first != path:
+            raise Problem(f"{path}: {what} {value} is already used at {first}")
+
+    def site(self, document: object) -> m.SiteConfig:
+        """The whole document; Problem only for its frame."""
+        node = Node(document, "")
+        connector = Node(node.value.get("connector") or {}, "connector")
+        for code, value in node.mapping("models").items():
+            if found := self.try_(lambda c=code, v=value: read_model(c, Node(v, f"models.{c}"))):  # type: ignore[misc]
+                self.models[code] = found
+        schedules = {"default": m.Schedule()}
+        for code, value in node.mapping("schedules").items():
+            if schedule := self.try_(lambda c=code, v=value: read_schedule(Node(v, f"schedules.{c}"))):  # type: ignore[misc]
+                schedules[code] = schedule
+        gateways = tuple(self.many(node, "gateways", self.gateway))
+        return m.SiteConfig(
+            version=node.integer("version"),
+            timezone=_zone(connector),
+            connector_id=connector.integer("id", 0),
+            connector_code=connector.text("code", ""),
+            gateways=gateways,
+            models=self.models,
+            schedules=schedules,
+            problems=tuple(self.problems),
+        )
+
+    def many(self, node: Node, key: str, read: Callable[[Node], T]) -> list[T]:
+        """Every good item of a list."""
+        found = []
+        for path, value in node.children(key):
+            if (item := self.try_(lambda p=path, v=value: read(Node(v, p)))) is not None:  # type: ignore[misc]
+                found.append(item)
+        return found
+
+    def gateway(self, node: Node) -> m.Gateway:
+        """A gateway with its good buses."""
+        key = node.integer("id", low=1)
+        self.once("gateway id", key, node.at("id"))
+        return m.Gateway(key, node.text("name", str(key)), tuple(self.many(node, "buses", self.bus)))
+
+    def bus(self, node: Node) -> m.Bus:
+        """A bus with its good meters."""
+        key = node.integer("id", low=1)
+        self.once("bus id", key, node.at("id"))
+        bus = m.Bus(
+            id=key,
+            number=node.integer("number", 1, low=1, high=255),
+            link=read_link(Node(node.value.get("link"), node.at("link"))),
+            meters=(),
+            baudrate=_integer_text(node, "baudrate", 2400, 50, 4_000_000),
+            bytesize=_integer_text(node, "bytesize", 8, 5, 8),
+            parity=node.choice("parity", ("N", "E", "O"), "E"),
+            stopbits=_stopbits(node),
+            framing=node.choice("framing", m.FRAMINGS, "transparent"),
+            extra_latency_ms=node.integer("extra_latency_ms", 0, high=60_000),
+        )
+        meters = self.many(node, "meters", lambda child: self.meter(child, key))
+        if len(meters) > MAX_METERS_PER_BUS:
+            self.problems.append(
+                f"{node.at('meters')}: {len(meters)} meters on a bus, at most {MAX_METERS_PER_BUS}"
+            )
+        return replace(bus, meters=tuple(meters[:MAX_METERS_PER_BUS]))
+
+    def meter(self, node: Node, bus_id: int) -> m.Meter:
+        """A meter; all of it or nothing."""
+        code = node.text("model")
+        if code not in self.models:
+            raise node.problem("model", f"{code!r} is not among the models of this document")
+        found = self.models[code]
+        key = node.integer("id", low=1)
+        address = _address(node, found.protocol)
+        circuits = tuple(self.circuit(Node(value, path)) for path, value in node.children("circuits"))
+        if len({circuit.number for circuit in circuits}) < len(circuits):
+            raise node.problem("circuits", "two circuits have the same number")
+        self.once("meter id", key, node.at("id"))
+        self.once(f"address on bus {bus_id}", (found.protocol, address), node.at("address"))
+        return m.Meter(
+            id=key,
+            serial=node.text("serial", address),
+            address=address,
+            model=found,
+            circuits=circuits,
+            password=node.text("password", ""),
+            operator=node.text("operator", ""),
+            read_group=node.text("read_group", "default"),
+        )
+
+    def circuit(self, node: Node) -> m.Circuit:
+        """A circuit."""
+        key = node.integer("id", low=1)
+        self.once("circuit id", key, node.at("id"))
+        return m.Circuit(
+            key, node.integer("number", 1, low=1, high=255), node.value.get("has_switch") is True
+        )
+
+
+def read_site(document: object, *, is_strict: bool = False) -> m.SiteConfig:
+    """See `SiteConfig.from_document`."""
+    reader = Reader()
+    try:
+        site = reader.site(document)
+    except Problem as problem:
+        raise SiteConfigError([*reader.problems, str(problem)]) from None
+    if is_strict and site.problems:
+        raise SiteConfigError(site.problems)
+    return site
+
+
+def read_model(code: str, node: Node) -> m.MeterModel:
+    """A meter model. Descriptive keys (name, manufacturer, phases) are no business of the connector."""
+    registers = tuple(_register(Node(value, path)) for path, value in node.children("registers"))
+    switch = node.value.get("switch")
+    return m.MeterModel(
+        code=code,
+        protocol=node.choice("protocol", m.PROTOCOLS),
+        registers=registers,
+        switch=_switch(Node(switch, node.at("switch"))) if switch else None,
+        block=node.value.get("block") or None,
+        quirks=node.mapping("quirks"),
+        kind=node.text("kind", ""),
+    )
+
+
+def read_link(node: Node) -> m.Link:
+    """Where the bytes go."""
+    kind = node.choice("kind", m.LINK_KINDS)
+    if kind == "tcp_client":
+        host = node.text("host")
+        if not host:
+            raise node.problem("host", "is empty")
+        return m.Link(kind, host=host, port=node.integer("port", low=1, high=65535))
+    if kind == "serial":
+        device = node.text("device")
+        if not device:
+            raise node.problem("device", "is empty")
+        return m.Link(kind, device=device)
+    registration = read_packet(node, "registration")
+    if not registration:
+        raise node.problem("registration", "is empty; a dialling gateway is known by it")
+    return m.Link(kind, registration=registration, heartbeat=read_packet(node, "heartbeat"))
+
+
+def read_packet(node: Node, key: str) -> bytes:
+    """`text` or `hex:AABB` as bytes."""
+    text = node.text(key, "")
+    if not text.lower().startswith("hex:"):
+        return text.encode()
+    try:
+        return bytes.fromhex(text[4:])
+    except ValueError:
+        raise node.problem(key, f"{text!r} is not hexadecimal after 'hex:'") from None
+
+
+def read_schedule(node: Node) -> m.Schedule:
+    """Periods of a read group."""
+    clock_at = node.text("clock_at", "")
+    hours, _, minutes = clock_at.partition(":")
+    if clock_at and not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+        raise node.problem("clock_at", f"{clock_at!r} is not HH:MM")
+    day = 86400
+    return m.Schedule(
+        energy_s=node.integer("energy_s", 60, high=day),
+        live_s=node.integer("live_s", 60, high=day),
+        switch_s=node.integer("switch_s", 60, high=day),
+        clock_at=clock_at,
+    )
+
+
+def _register(node: Node) -> m.Register:
+    di = node.text("di", "") or None
+    if di is not None and (len(di) not in (4, 8) or not set(di) <= HEX):
+        raise node.problem("di", f"{di!r} is not 4 or 8 hexadecimal digits")
+    circuit = node.integer("circuit", 1, high=255)
+    return m.Register(node.text("key"), di.upper() if di else None, circuit, node.value)
+
+
+def _switch(node: Node) -> m.SwitchSpec:
+    return m.SwitchSpec(node.choice("kind", SWITCH_KINDS), node.value)
+
+
+def _address(node: Node, protocol: str) -> str:
+    """Digits as printed, filled up to the protocol's length."""
+    address = node.text("address").strip()
+    if protocol.startswith("modbus"):
+        if not address.isdigit() or not 0 <= int(address) <= 255:
+            raise node.problem("address", f"{address!r} is not a Modbus address 0..255")
+        return str(int(address))
+    length = 14 if protocol == "cjt188" else 12
+    if not address.isdigit() or not address.isascii() or len(address) > length:
+        raise node.problem("address", f"{address!r} is not up to {length} digits")
+    return address.zfill(length)
+
+
+def _integer_text(node: Node, key: str, default: int, low: int, high: int) -> int:
+    """Odoo's selections are text: '2400' is a number here."""
+    value = node.value.get(key)
+    if isinstance(value, str) and value.isdigit():
+        node = Node({**node.value, key: int(value)}, node.path)
+    return node.integer(key, default, low, high)
+
+
+def _stopbits(node: Node) -> float:
+    value = node.value.get("stopbits") or 1
+    if str(value) not in ("1", "1.0", "1.5", "2", "2.0"):
+        raise node.problem("stopbits", f"{value!r} is not one of 1, 1.5, 2")
+    return float(value)
+
+
+def _zone(connector: Node) -> ZoneInfo:
+    name = connector.text("timezone", "Asia/Shanghai")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise connector.problem("timezone", f"{name!r} is not a known time zone") from None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
