@@ -1,0 +1,62 @@
+"""Who is calling? Judges what a caller has said so far. No clock, no socket."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+_PADDING = b"\r\n \t\0"
+"""Units put line ends before and behind their packet; none of them is meant."""
+
+
+class Verdict(enum.Enum):
+    """What is known after the bytes so far."""
+
+    NEED_DATA = "need_data"
+    AMBIGUOUS = "ambiguous"
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+
+
+class Registrar:
+    """Knows the registration packets, each with the heartbeat of its gateway."""
+
+    def __init__(self, known: Mapping[bytes, bytes]) -> None:
+        self._known = dict(known)
+        self._heartbeats = {heartbeat for heartbeat in known.values() if heartbeat}
+
+    def judge(self, said: bytes, *, is_final: bool = False) -> tuple[Verdict, bytes, bytes]:
+        """(verdict, the registration packet, the bytes behind it).
+
+        AMBIGUOUS: it is a known packet, and the beginning of a longer known one; `is_final` settles for the one it is.
+        """
+        said = self._without_heartbeats(said)
+        matches = [packet for packet in self._known if said.startswith(packet)]
+        could_become = [
+            packet for packet in self._known if len(packet) > len(said) and packet.startswith(said)
+        ]
+        if matches and (is_final or not could_become):
+            packet = max(matches, key=len)
+            return Verdict.KNOWN, packet, said[len(packet) :].lstrip(b"\r\n")
+        if matches:
+            return Verdict.AMBIGUOUS, b"", b""
+        if could_become or not said or self._may_be_heartbeat(said):
+            return Verdict.NEED_DATA, b"", b""
+        return Verdict.UNKNOWN, b"", b""
+
+    def _without_heartbeats(self, said: bytes) -> bytes:
+        """Some units send a heartbeat before they register."""
+        while said and not self._begins_known(said):
+            shorter = said.lstrip(_PADDING)
+            heartbeat = next((each for each in self._heartbeats if shorter.startswith(each)), b"")
+            shorter = shorter[len(heartbeat) :]
+            if shorter == said:
+                break
+            said = shorter
+        return said
+
+    def _begins_known(self, said: bytes) -> bool:
+        return any(packet.startswith(said) or said.startswith(packet) for packet in self._known)
+
+    def _may_be_heartbeat(self, said: bytes) -> bool:
+        return any(heartbeat.startswith(said) for heartbeat in self._heartbeats)
