@@ -1,0 +1,91 @@
+"""The demo: everything running, and a screenful that says where to look."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+import yaml
+
+from . import layout
+from .console import good, note, step
+from .odoo_source import OdooSource
+from .site import SITE_FILE, Site, SiteOptions
+from .system import service_env
+
+HISTORY_DAYS = 14
+
+
+def show(source: OdooSource, *, fresh: bool, seed: int | None) -> int:
+    """Start everything, print where to look, and run until Ctrl-C."""
+    began = time.monotonic()
+    site = Site(source, SiteOptions(database="demo", history_days=HISTORY_DAYS, keep=not fresh, seed=seed))
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        site.start()
+        good(f"everything is running ({time.monotonic() - began:.0f} s)")
+        _print_guide(site)
+        _watch(site)
+    except KeyboardInterrupt:
+        print()
+        step("Stopping")
+    finally:
+        site.stop()
+    return 0
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _print_guide(site: Site) -> None:
+    users = yaml.safe_load(SITE_FILE.read_text())["users"]
+    print(f"\n  Address    {site.odoo.url}\n  Password   {site.password}   (the same for all demo users)\n")
+    print("  Sign in as")
+    for user in users:
+        print(f"    {user['login']:<16} {user['name']}  —  {user['shows']}")
+    print(
+        f"""
+  What to look at
+    1. property manager: the overview. Rooms by colour; it refreshes itself as readings arrive.
+    2. Metering → Meters → any meter: live values, curve, switch state.
+    3. tenant (also on a phone's width): balance, days left, charges explained; top up in three taps.
+    4. cashier: Counter, account 100001, any amount; print the receipt.
+    5. accountant: the books check; invoice the month; ordinary Odoo payments and invoices.
+  Connector health  http://127.0.0.1:{site.health_port}
+  Site simulator    {site.control_url}/meters
+  Mail sent         {site.mail_directory}
+  Logs              {site.logs}
+
+  Ctrl-C stops all of it."""
+    )
+
+
+def _watch(site: Site) -> None:
+    """Sleep until Ctrl-C, telling when a part ends by itself."""
+    services = [site.odoo.service, site.connector, site.simulator, site.mailbox]
+    told: set[str] = set()
+    while True:
+        time.sleep(1)
+        for service in services:
+            if not service.is_running and service.name not in told:
+                told.add(service.name)
+                note(f"{service.name} has ended by itself:\n{service.tail()}")
+
+
+def check(seed: int | None) -> int:
+    """Run the story as a test, with its timeline on the terminal."""
+    words = [
+        str(layout.PYTHON),
+        "-m",
+        "pytest",
+        "-q",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        str(layout.ROOT / "tests" / "e2e"),
+    ]
+    if seed is not None:
+        words += ["--seed", str(seed)]
+    return subprocess.run(words, cwd=layout.ROOT, env=service_env(), check=False).returncode
