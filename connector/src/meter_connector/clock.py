@@ -27,11 +27,10 @@ class Clock:
         self,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = boot_time,
-        offset: float = 0.0,
     ) -> None:
         self._wall = wall
         self._steady = steady
-        self._base = wall() + offset - steady()
+        self._base = wall() - steady()
         self._round_trip: float | None = None
         self._learnt_at = 0.0
 
@@ -52,6 +51,11 @@ class Clock:
     def offset(self) -> float:
         """Server's time minus the machine's wall clock, seconds."""
         return self.now() - self._wall()
+
+    def not_before(self, epoch: float) -> None:
+        """The server's time was already this once: a machine without a clock battery starts in the past."""
+        if not self.is_synced and self.now() < epoch:
+            self._base = epoch - self._steady()
 
     def learn(self, server_time: float, sent: float, received: float) -> None:
         """Take the server's time out of an answer.

@@ -16,6 +16,7 @@
     │   └── UnknownTargetError      never   the meter or circuit is not in the configuration
     ├── OutboxError                         the SQLite file
     │   ├── OutboxFullError         later   no space left on the disk; reading stops until there is some
+    │   ├── OutboxDiskError         later   the disk or folder refuses; a person looks at it
     │   ├── OutboxLockedError       later   another process holds the file
     │   ├── OutboxTooNewError       never   written by a newer connector; upgrade or restore
     │   ├── OutboxCorruptError      never   damaged file; a person moves it away
@@ -132,6 +133,12 @@ class OutboxError(ConnectorError):
 
 class OutboxFullError(OutboxError):
     """No space left."""
+
+    retry = Retry.LATER
+
+
+class OutboxDiskError(OutboxError):
+    """The disk or folder refuses."""
 
     retry = Retry.LATER
 

@@ -1,0 +1,157 @@
+"""The outbox as the event loop sees it: every method returns after its fact is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from ..clock import Clock
+from ..model import Event, Order, OrderResult, Reading, SwitchState
+from . import orders, queues
+from .database import SCHEMA_DIR, ProcessLock, open_database
+from .writer import Writer
+
+T = TypeVar("T")
+CONFIG_KEY = "site_config"
+TIME_KEY = "server_time"
+ORDERS_KEPT_S = 30 * 86400.0
+
+
+class Outbox:
+    """Implements ports.Recorder. `ready` has an event a queue that is set when something may wait."""
+
+    def __init__(self, writer: Writer, clock: Clock, lock: ProcessLock) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._lock = lock
+        self.path = writer.path
+        self.ready = {table: asyncio.Event() for table in queues.TABLES}
+        for event in self.ready.values():
+            event.set()  # there may be some from before
+
+    @classmethod
+    async def open(
+        cls, path: Path, clock: Clock, *, max_bytes: int = 0, schema_dir: Path = SCHEMA_DIR
+    ) -> Outbox:
+        """Raises OutboxLockedError, OutboxTooNewError, OutboxCorruptError, OutboxFullError, OutboxDiskError."""
+        lock = ProcessLock(path)
+        await asyncio.to_thread(lock.acquire)
+        try:
+            connection = await asyncio.to_thread(
+                open_database, path, max_bytes=max_bytes, schema_dir=schema_dir
+            )
+        except BaseException:
+            lock.release()
+            raise
+        return cls(Writer(path, connection), clock, lock)
+
+    async def close(self) -> None:
+        """Finish what waits for the disk, then let go of the file."""
+        await self._writer.close()
+        self._lock.release()
+
+    @property
+    def commits(self) -> int:
+        """How many commits so far: fewer than readings, when the load is high."""
+        return self._writer.commits
+
+    async def put_reading(self, reading: Reading) -> None:
+        """See ports.Recorder."""
+        await self.put_readings([reading])
+
+    async def put_readings(self, readings: Sequence[Reading]) -> None:
+        """See ports.Recorder."""
+        await self._change(lambda db: queues.put_readings(db, readings), "readings")
+
+    async def put_event(self, event: Event) -> None:
+        """See ports.Recorder."""
+        await self._change(lambda db: queues.put_event(db, event), "events")
+
+    async def start_order(self, order: Order) -> bool:
+        """See ports.Recorder."""
+        return await self._change(lambda db: orders.start(db, order, self._clock.now()), "results")
+
+    async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
+        """See ports.Recorder."""
+        await self._change(
+            lambda db: orders.accept(db, order, reported, detail, self._clock.now()), "results"
+        )
+
+    async def finish_order(self, result: OrderResult) -> None:
+        """See ports.Recorder."""
+        await self._change(lambda db: orders.finish(db, result), "results")
+
+    async def receive_orders(self, received: Sequence[Order]) -> list[Order]:
+        """Keep orders of Odoo; returns those to carry out."""
+        return await self._change(lambda db: orders.receive(db, received, self._clock.now()), "results")
+
+    async def expire_orders(self) -> list[Order]:
+        """End what is over, forget what was long ago."""
+        now = self._clock.now()
+
+        def job(db: sqlite3.Connection) -> list[Order]:
+            orders.forget(db, now - ORDERS_KEPT_S)
+            return orders.expire(db, now)
+
+        return await self._change(job, "results")
+
+    async def open_orders(self) -> list[orders.OrderRow]:
+        """What is not done, oldest first."""
+        return await self._writer.run(orders.open_orders)
+
+    async def readings(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredReading]:
+        """The oldest that wait, without the circuits in `held`."""
+        return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held))
+
+    async def events(self, limit: int) -> list[queues.StoredEvent]:
+        """The oldest that wait."""
+        return await self._writer.run(lambda db: queues.fetch_events(db, limit))
+
+    async def results(self, limit: int) -> list[queues.StoredResult]:
+        """The oldest that wait."""
+        return await self._writer.run(lambda db: queues.fetch_results(db, limit))
+
+    async def settle(self, table: str, rows: Sequence[int]) -> None:
+        """Odoo has acknowledged these rows: they leave."""
+        if rows:
+            await self._writer.run(lambda db: queues.settle(db, table, rows))
+
+    async def stats(self) -> queues.QueueStats:
+        """Count what waits."""
+        return await self._writer.run(queues.stats)
+
+    def size_bytes(self) -> int:
+        """The file and its write-ahead log."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    async def keep_config(self, document: Mapping[str, Any]) -> None:
+        """Keep Odoo's configuration for a start without Odoo."""
+        text = json.dumps(document, ensure_ascii=False)
+        await self._writer.run(lambda db: queues.keep(db, CONFIG_KEY, text, self._clock.now()))
+
+    async def kept_config(self) -> Mapping[str, Any] | None:
+        """The last good configuration."""
+        text = await self._writer.run(lambda db: queues.kept(db, CONFIG_KEY))
+        return cast(Mapping[str, Any], json.loads(text)) if text else None
+
+    async def keep_time(self) -> None:
+        """Keep the server's time now: after a restart it cannot be earlier, whatever the machine's clock says."""
+        now = self._clock.now()
+        await self._writer.run(lambda db: queues.keep(db, TIME_KEY, repr(now), now))
+
+    async def kept_time(self) -> float:
+        """The latest known server time, 0 when none."""
+        text = await self._writer.run(lambda db: queues.kept(db, TIME_KEY))
+        return float(text or 0)
+
+    async def _change(self, job: Callable[[sqlite3.Connection], T], table: str) -> T:
+        """Run, and wake who sends that queue. Set even when the waiter is cancelled: the job is committed all the same."""
+        try:
+            return await self._writer.run(job)
+        finally:
+            self.ready[table].set()
