@@ -1,0 +1,4 @@
+"""Modbus RTU framing (for ``decode``, the simulator and captures) and register maps as data.
+
+The exchange with real meters goes through pymodbus in the drivers; scaling of registers is done here.
+"""
