@@ -1,0 +1,1 @@
+from .append_only import get_protection_problems, protect_table
