@@ -60,12 +60,12 @@ def ensure(source: OdooSource) -> None:
     site_packages = next(layout.VENV.glob("lib/python3*/site-packages"))
     (site_packages / "odoo-source.pth").write_text(f"{source.python_path}\n")
     step("Installing Python packages (requirements.txt)")
-    pip = [layout.PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [layout.PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
     advice = "Is the Python package index reachable from here?"
     # The file is a complete list at exact versions: resolving again could only differ from what was tested.
     run([*pip, "--no-deps", "-r", layout.REQUIREMENTS], log=log, advice=advice, attempts=3)
     run(
-        [*pip, "--no-deps", "--no-build-isolation", "-e", layout.CONNECTOR],
+        [*pip, "--no-deps", "-e", layout.CONNECTOR],
         log=log,
         advice=advice,
         attempts=2,
