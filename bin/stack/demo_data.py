@@ -1,0 +1,345 @@
+"""Make (or refresh) the demo estate in Odoo from a site file. Fed to `odoo shell`; `env` is Odoo's own.
+
+Reads from the environment: STACK_SITE (site file), STACK_READY (the simulator's ready file with its ports),
+STACK_PASSWORD (of all demo users), STACK_KEY_FILE (where the connector's key goes), STACK_MAIL_PORT,
+STACK_BASE_URL, STACK_HISTORY_DAYS. Running it again changes only what must follow the new ports.
+"""
+
+import json
+import os
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import yaml
+
+env = globals()["env"](context={"lang": "zh_CN", "tracking_disable": True, "mail_create_nolog": True})
+site_file = yaml.safe_load(Path(os.environ["STACK_SITE"]).read_text())
+ready = json.loads(Path(os.environ["STACK_READY"]).read_text())
+password = os.environ["STACK_PASSWORD"]
+history_days = int(os.environ["STACK_HISTORY_DAYS"])
+opened_at = (datetime.utcnow() - timedelta(days=history_days, minutes=10)).replace(microsecond=0)
+
+DESCRIPTIVE_MODEL_KEYS = {"name", "manufacturer", "kind", "phases", "circuits", "has_switch", "simulate"}
+ROLE_GROUP = "property_utility.property_utility_group_{}"
+
+
+def find_or_create(model, domain, values):
+    """The record of `domain`, made with `values` if there is none."""
+    records = env[model].with_context(active_test=False)
+    return records.search(domain, limit=1) or records.create(values)
+
+
+def load_company():
+    company = env.company
+    if not company.chart_template:
+        company.write({"name": "示例 海星物业管理", "country_id": env.ref("base.cn").id})
+        env["account.chart.template"].try_loading("cn", company=company, install_demo=False)
+    env.ref("base.user_admin").write({"lang": "zh_CN", "tz": "Asia/Shanghai", "password": password})
+    env.ref("base.lang_zh_CN").active = True
+    parameters = env["ir.config_parameter"].sudo()
+    for key in ("web.base.url", "report.url"):
+        parameters.set_param(key, os.environ["STACK_BASE_URL"])
+    parameters.set_param("web.base.url.freeze", "True")
+    mailbox = {
+        "smtp_host": "127.0.0.1",
+        "smtp_port": int(os.environ["STACK_MAIL_PORT"]),
+        "smtp_encryption": "none",
+    }
+    find_or_create(
+        "ir.mail_server", [("name", "=", "demo mailbox")], {"name": "demo mailbox", **mailbox}
+    ).write(mailbox)
+    company.partner_id.email = "office@example.com"
+
+
+def load_buildings():
+    """{building code: record}, {unit code: record}"""
+    described = site_file["site"]
+    site = find_or_create(
+        "property.site",
+        [("code", "=", described["code"])],
+        {"code": described["code"], "name": described["name"], "tz": described["timezone"]},
+    )
+    buildings, units = {}, {}
+    for building in site_file["buildings"]:
+        record = find_or_create(
+            "property.building",
+            [("site_id", "=", site.id), ("code", "=", building["code"])],
+            {"site_id": site.id, "code": building["code"], "name": building["name"]},
+        )
+        buildings[building["code"]] = record
+        for sequence, floor in enumerate(building["floors"]):
+            storey = find_or_create(
+                "property.floor",
+                [("building_id", "=", record.id), ("name", "=", floor["name"])],
+                {"building_id": record.id, "name": floor["name"], "sequence": sequence},
+            )
+            for unit in floor["units"]:
+                units[unit["code"]] = find_or_create(
+                    "property.unit",
+                    [("building_id", "=", record.id), ("code", "=", unit["code"])],
+                    {
+                        "floor_id": storey.id,
+                        "code": unit["code"],
+                        "name": unit["name"],
+                        "kind": unit["kind"],
+                        "area_m2": float(unit.get("area_m2", 0)),
+                        "head_count": unit.get("head_count", 0),
+                    },
+                )
+    return site, buildings, units
+
+
+def load_models():
+    found = {}
+    for code, described in site_file["models"].items():
+        definition = {key: value for key, value in described.items() if key not in DESCRIPTIVE_MODEL_KEYS}
+        values = {
+            "code": code,
+            "name": described["name"],
+            "manufacturer": described.get("manufacturer"),
+            "protocol": described["protocol"],
+            "kind_id": env.ref(f"property_utility.utility_kind_{described['kind']}").id,
+            "phases": str(described.get("phases", 1)),
+            "circuit_count": described.get("circuits", 1),
+            "has_switch": described.get("has_switch", False),
+            "definition": definition,
+        }
+        found[code] = find_or_create("meter.model", [("code", "=", code)], values)
+    return found
+
+
+def load_connector(site):
+    """The connector with a user and a key of its own; the key goes into a file and nowhere else."""
+    connector = find_or_create(
+        "meter.connector", [("code", "=", "demo")], {"code": "demo", "name": "演示连接器", "site_id": site.id}
+    )
+    key_file = Path(os.environ["STACK_KEY_FILE"])
+    if not connector.user_id or not key_file.exists():
+        key = connector._make_user_and_key("connector")
+        key_file.touch(0o600)
+        key_file.write_text(key)
+    return connector
+
+
+def bus_link(gateway, bus):
+    """Where the simulator really listens, as values for a bus; a gateway that dials in has none."""
+    kind = bus.get("link", gateway["link"])["kind"]
+    if kind == "tcp_server":
+        return {}
+    place = ready["gateways"][gateway["code"]]["buses"][str(bus["number"])]
+    if kind == "serial":
+        return {"link_kind": "serial", "device": place["device"]}
+    return {"link_kind": "tcp_client", "host": place["host"], "port": place["port"]}
+
+
+def load_gateways(connector, buildings, models, units):
+    for gateway in site_file["gateways"]:
+        link = gateway["link"]
+        values = {
+            "number": gateway["code"],
+            "name": gateway["name"],
+            "connector_id": connector.id,
+            "building_id": buildings[gateway["building"]].id,
+            "link_kind": link["kind"],
+            "registration": link.get("registration"),
+            "heartbeat": link.get("heartbeat"),
+        }
+        # A gateway needs an address of its own even where each of its buses has a port of its own.
+        values |= bus_link(gateway, gateway["buses"][0])
+        record = find_or_create("meter.gateway", [("number", "=", gateway["code"])], values)
+        record.write({key: values[key] for key in ("host", "port", "device") if key in values})
+        for bus in gateway["buses"]:
+            load_bus(record, gateway, bus, models, units)
+
+
+def load_bus(gateway_record, gateway, bus, models, units):
+    values = {
+        "gateway_id": gateway_record.id,
+        "number": bus["number"],
+        "baudrate": str(bus["baudrate"]),
+        "parity": bus["parity"],
+        "stopbits": str(bus["stopbits"]),
+        "framing": bus["framing"],
+        **bus_link(gateway, bus),
+    }
+    record = find_or_create(
+        "meter.bus", [("gateway_id", "=", gateway_record.id), ("number", "=", bus["number"])], values
+    )
+    record.write(bus_link(gateway, bus))
+    for meter in bus["meters"]:
+        load_meter(record, meter, models[meter["model"]], units[meter["unit"]])
+
+
+def start_registers(meter):
+    """Opening registers {total, t1..t4} as Decimals."""
+    start = meter.get("start", {"total": "0"})
+    if not isinstance(start, dict):
+        start = {"total": start}
+    return {key: Decimal(str(value)) for key, value in start.items()}
+
+
+def load_meter(bus, meter, model, unit):
+    known = env["meter.meter"].search([("serial", "=", meter["serial"])])
+    if known:
+        return
+    record = env["meter.meter"].create(
+        {
+            "serial": meter["serial"],
+            "address": meter["address"],
+            "model_id": model.id,
+            "bus_id": bus.id,
+            "building_id": unit.building_id.id,
+            "password": meter.get("password"),
+            "ct_ratio": meter.get("ct_ratio", 1),
+        }
+    )
+    if meter["model"].startswith("playback"):
+        return  # plays back recorded bytes: belongs to no service point, so nobody is charged for it
+    suffix = "E" if model.kind_id.code == "power" else "W"
+    point = find_or_create(
+        "utility.service.point",
+        [("code", "=", f"{unit.code}-{suffix}")],
+        {
+            "code": f"{unit.code}-{suffix}",
+            "name": f"{unit.name} {model.kind_id.name}",
+            "unit_id": unit.id,
+            "kind_id": model.kind_id.id,
+        },
+    )
+    opening = opening_registers(meter)
+    env["meter.installation"].create(
+        {
+            "circuit_id": record.circuit_ids[:1].id,
+            "service_point_id": point.id,
+            "start_at": opened_at,
+            "reason": "演示数据",
+            **{f"start_{key}": float(value) for key, value in opening.items()},
+        }
+    )
+
+
+# -- past readings, so that charts have something to show ----------------------------------------------------
+
+
+def hourly_use(meter):
+    """kWh or m³ per hour of the local day, from the meter's load curve."""
+    return [Decimal(str(value)) for value in site_file["loads"].get(meter.get("load"), ["0"] * 24)]
+
+
+def day_use(meter):
+    ratio = Decimal(str(meter.get("ct_ratio", 1)))
+    return (sum(hourly_use(meter)) / ratio).quantize(Decimal("0.01"))
+
+
+def opening_registers(meter):
+    """Registers `history_days` ago: today's less what the load curve uses in that time, rates in proportion."""
+    now = start_registers(meter)
+    used = day_use(meter) * history_days
+    total = now["total"]
+    if not total or used >= total:
+        return now
+    return {key: (value - value / total * used).quantize(Decimal("0.01")) for key, value in now.items()}
+
+
+def load_history():
+    """Daily readings from the opening to now, through the connector's own door."""
+    connector_model = env["meter.connector"].with_user(env["meter.connector"].search([], limit=1).user_id)
+    circuits = {circuit.meter_id.serial: circuit.id for circuit in env["meter.circuit"].search([])}
+    meters = [m for g in site_file["gateways"] for b in g["buses"] for m in b["meters"] if "start" in m]
+    for day in range(1, history_days + 1):
+        at = opened_at + timedelta(days=day)
+        columns = {
+            "circuit_id": [],
+            "at": [],
+            "source": [],
+            **{key: [] for key in ("total", "t1", "t2", "t3", "t4")},
+        }
+        for meter in meters:
+            opening, now = opening_registers(meter), start_registers(meter)
+            columns["circuit_id"].append(circuits[meter["serial"]])
+            columns["at"].append((at - datetime(1970, 1, 1)).total_seconds())
+            columns["source"].append("scheduled")
+            for key in ("total", "t1", "t2", "t3", "t4"):
+                value = now.get(key) and opening[key] + (now[key] - opening[key]) * day / history_days
+                columns[key].append(str(value.quantize(Decimal("0.01"))) if value is not None else "")
+        answer = connector_model.api_ingest({"batch": f"history-{day}", **columns})
+        assert answer["accepted"] == len(meters), answer
+        env["prepaid.settlement"]._settle_due()
+
+
+# -- tariffs, tenants, users ---------------------------------------------------------------------------------
+
+
+def load_tariffs():
+    found = {}
+    for tariff in site_file["tariffs"]:
+        found[tariff["code"]] = env["utility.tariff"].search([("code", "=", tariff["code"])]) or env[
+            "utility.tariff"
+        ].create(prepare_tariff(tariff))
+    return found
+
+
+def load_tenancies(units, tariffs):
+    for tenancy in site_file["tenancies"]:
+        if env["contract.contract"].search_count([("account_number", "=", tenancy["account"])]):
+            continue
+        partner = env["res.partner"].create(
+            {
+                "name": tenancy["tenant"],
+                "email": tenancy["email"],
+                "lang": "zh_CN",
+                "tz": site_file["site"]["timezone"],
+            }
+        )
+        contract = env["contract.contract"].create(
+            {
+                "is_tenancy": True,
+                "account_number": tenancy["account"],
+                "name": f"租赁合同 {tenancy['account']}",
+                "partner_id": partner.id,
+            }
+        )
+        for code in tenancy["units"]:
+            env["property.occupancy"].create(
+                {"unit_id": units[code].id, "contract_id": contract.id, "start_at": opened_at}
+            )
+            for point in units[code].service_point_ids:
+                point._assign_tariff(tariffs[tenancy[f"tariff_{point.kind_id.code}"]], opened_at)
+        load_fees(contract, tenancy, units)
+        load_portal_user(partner)
+
+
+def load_users(buildings):
+    for user in site_file["users"]:
+        if env["res.users"].search_count([("login", "=", user["login"])]):
+            continue
+        everywhere = user["buildings"] == "all"
+        env["res.users"].with_context(no_reset_password=True).create(
+            {
+                "login": user["login"],
+                "name": user["name"],
+                "email": f"{user['login']}@example.com",
+                "lang": "zh_CN",
+                "tz": site_file["site"]["timezone"],
+                "password": password,
+                "group_ids": [(6, 0, [env.ref(ROLE_GROUP.format(user["role"])).id])],
+                "scope_all_buildings": everywhere,
+                "scope_building_ids": []
+                if everywhere
+                else [(6, 0, [buildings[code].id for code in user["buildings"]])],
+            }
+        )
+
+
+def load_portal_user(partner):
+    env["res.users"].with_context(no_reset_password=True).create(
+        {
+            "login": partner.email,
+            "partner_id": partner.id,
+            "password": password,
+            "lang": "zh_CN",
+            "tz": site_file["site"]["timezone"],
+            "group_ids": [(6, 0, [env.ref("base.group_portal").id])],
+        }
+    )
