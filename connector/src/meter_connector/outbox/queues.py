@@ -107,7 +107,7 @@ def fetch_events(db: sqlite3.Connection, limit: int) -> list[StoredEvent]:
         "SELECT id, key, kind, at, gateway_id, bus_id, meter_id, circuit_id, data FROM events ORDER BY id LIMIT ?",
         (limit,),
     )
-    return [StoredEvent(row[0], Event(*row[1:8], json.loads(row[8]))) for row in rows]
+    return [StoredEvent(row[0], Event(*(*row[1:8], json.loads(row[8])))) for row in rows]
 
 
 def put_result(db: sqlite3.Connection, result: OrderResult) -> None:
