@@ -1,10 +1,11 @@
-"""Values as codecs give them."""
+"""Values as codecs give and take them."""
 
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from decimal import Decimal
 
 #: What may be written into an item.
-Writable = Decimal | int | str
+Writable = Decimal | int | str | date | datetime | time
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,11 @@ class Value:
     name: str
     value: Decimal | str | None
     unit: str = ""
+
+    @property
+    def text(self) -> str | None:
+        """As printed, with all decimals the meter has."""
+        return format(self.value, "f") if isinstance(self.value, Decimal) else self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,24 @@
-"""Data identifiers of DL/T 645-1997: payload <-> values. The tables are TOML files beside this module."""
+"""Data identifiers of DL/T 645-1997: payload <-> values. The tables are ``items.toml`` and ``status.toml`` beside this module."""
 
 from collections.abc import Sequence
 
+from ..items import Catalogue, load_table
 from ..values import Reading, Writable
+
+ITEMS = Catalogue(__package__, "items.toml")
+_ERRORS: list[str] = load_table(__package__, "status.toml")["error"]["names"]
 
 
 def decode_item(di: str, payload: bytes) -> Reading:
     """See ``dlt645_2007.data.decode_item``; identifiers have four digits."""
-    raise NotImplementedError
+    return ITEMS.decode(di, payload)
 
 
 def encode_item(di: str, values: Sequence[Writable | None]) -> bytes:
     """See ``dlt645_2007.data.encode_item``."""
-    raise NotImplementedError
+    return ITEMS.encode(di, values)
 
 
 def decode_error(error: int) -> list[str]:
     """Names of the bits of an error byte."""
-    raise NotImplementedError
+    return [name for bit, name in enumerate(_ERRORS) if error >> bit & 1]

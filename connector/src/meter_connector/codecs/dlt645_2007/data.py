@@ -1,8 +1,21 @@
-"""Data identifiers of DL/T 645-2007: payload <-> values. The tables are TOML files beside this module."""
+"""Data identifiers of DL/T 645-2007: payload <-> values. The tables are ``items.toml`` and ``status.toml`` beside this module."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
+from ..base import CodecError
+from ..items import Catalogue, load_table
 from ..values import Reading, Value, Writable
+
+STATUS_WORD_3 = "04000503"
+_STATUS_CLASS = "040005"
+
+ITEMS = Catalogue(__package__, "items.toml")
+_STATUS = load_table(__package__, "status.toml")
+#: Text of N1 of a relay command, by code.
+RELAY_TEXTS: dict[int, str] = {int(code, 16): text for code, text in _STATUS["relay"]["actions"].items()}
 
 
 def decode_item(di: str, payload: bytes) -> Reading:
@@ -12,19 +25,68 @@ def decode_item(di: str, payload: bytes) -> Reading:
     Decimal, a text (dates, status words as four hexadecimal digits, meter numbers) or None (not available). Unknown identifiers
     give a Reading without values; ``Reading.problem`` says what did not fit.
     """
-    raise NotImplementedError
+    reading = ITEMS.decode(di, payload)
+    if not reading.di.startswith(_STATUS_CLASS) or reading.is_block or not isinstance(reading.value, str):
+        return reading
+    bits = decode_status(int(reading.di[-2:], 16), int(reading.value, 16))
+    if reading.di != STATUS_WORD_3:
+        return replace(reading, details={"bits": bits})
+    switch = {key: bits[key] for key in ("relay_open", "relay_cmd_open", "pre_trip_alarm")}
+    return replace(reading, details={**switch, "bits": bits, "switch": switch_state(reading.value)})
 
 
 def encode_item(di: str, values: Sequence[Writable | None]) -> bytes:
     """The reverse, for writes and for the simulator: one entry a value of the item; None = FF filler; raises CodecError."""
-    raise NotImplementedError
+    return ITEMS.encode(di, values)
+
+
+def decode_status(number: int, word: int) -> dict[str, object]:
+    """Bits of status word ``number`` (1..7) by name; fields of several bits as text. Empty for words without a table."""
+    found: dict[str, object] = {}
+    for name, place in _STATUS["word"].get(str(number), {}).items():
+        found[name] = bool(word >> place & 1) if isinstance(place, int) else _text(place, word)
+    return found
 
 
 def decode_error(error: int) -> list[str]:
-    """Names of the bits of an error byte (D1..DC): illegal_data, no_such_data, password_refused, ..."""
-    raise NotImplementedError
+    """Names of the bits of an error byte (D1..DC): other_or_illegal_data, no_such_data, password_refused, ..."""
+    return _bit_names(_STATUS["error"]["names"], error)
 
 
-def switch_state(status_word_3: int | str | Value) -> str:
-    """ "on", "off" or "pending" from 04000503: b4 relay open, b6 command; they differ -> pending. "unknown" for None."""
-    raise NotImplementedError
+def decode_security_error(error: int) -> list[str]:
+    """Names of the bits of SERR (C3)."""
+    return _bit_names(_STATUS["security"]["names"], error)
+
+
+def switch_state(status_word_3: int | str | Decimal | Value | None) -> str:
+    """Switch word from 04000503: b4 relay open, b6 command open; they differ -> "pending"; None or no word -> "unknown"."""
+    word = status_word_3.value if isinstance(status_word_3, Value) else status_word_3
+    if word is None or isinstance(word, Decimal):
+        return "unknown"
+    try:
+        bits = int(word, 16) if isinstance(word, str) else word
+    except ValueError:
+        return "unknown"
+    is_open, is_wanted_open = bool(bits & 0x10), bool(bits & 0x40)
+    if is_open != is_wanted_open:
+        return "pending"
+    return "off" if is_open else "on"
+
+
+def status_word_3(*, relay_open: bool, relay_cmd_open: bool, keep_power: bool = False) -> int:
+    """A status word 3 for the simulator: a money-prepaid meter on main supply."""
+    bits = _STATUS["word"]["3"]
+    flags = {"relay_open": relay_open, "relay_cmd_open": relay_cmd_open, "keep_power": keep_power}
+    if unknown := flags.keys() - bits.keys():
+        raise CodecError(f"status word 3 has no {', '.join(sorted(unknown))}")
+    word = 2 << int(bits["prepaid"]["bit"])
+    return word | sum(1 << int(bits[name]) for name, is_set in flags.items() if is_set)
+
+
+def _text(place: dict[str, Any], word: int) -> str:
+    texts: list[str] = place["texts"]
+    return texts[word >> int(place["bit"]) & ((1 << int(place["width"])) - 1)]
+
+
+def _bit_names(names: list[str], value: int) -> list[str]:
+    return [name for bit, name in enumerate(names) if value >> bit & 1]

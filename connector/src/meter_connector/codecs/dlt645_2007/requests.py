@@ -11,7 +11,7 @@ from .frame import Frame
 
 MAX_WRITE = 50
 #: Relay expiry that no meter's clock reaches: for meters whose clock is not known to be right.
-FAR_EXPIRY = datetime(2099, 12, 30)  # noqa: DTZ001 - a meter has no zone
+FAR_EXPIRY = datetime(2099, 12, 30)
 
 RELAY_ACTIONS = {
     "trip": 0x1A,
