@@ -1,0 +1,254 @@
+"""Data identifiers of a 645-2007 meter, printed high byte first, and the parameters that can be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .. import bits
+from ..energy import DAY_TABLE
+from .live import Live
+
+if TYPE_CHECKING:
+    from .dlt645_2007 import Dlt645Meter2007
+
+REGISTERS = ("total", "t1", "t2", "t3", "t4")
+NO_SUCH, ILLEGAL = 0x02, 0x01
+CLOCKS = {"04000101": "wDMY", "04000102": "smh", "0400010C": "smhwDMY"}
+MAX_DAY_SLOTS = 14
+
+
+def day_table_bytes(table: Sequence[tuple[int, int, int]]) -> bytes:
+    """Slots as NN mm hh each."""
+    return b"".join(bits.bcd(n, 1) + bits.bcd(m, 1) + bits.bcd(h, 1) for h, m, n in table)
+
+
+class Parameters:
+    """What 14H may write: the clock, and values by DI (as wire bytes)."""
+
+    def __init__(self, meter: Dlt645Meter2007) -> None:
+        self.meter = meter
+        zones = bits.reversed_hex("010101")  # from 1 January day table 1
+        table = day_table_bytes(DAY_TABLE)
+        self.values: dict[str, bytes] = {
+            "04000106": bytes(5),
+            "04000107": bytes(5),
+            "04000108": bytes(5),
+            "04000109": bytes(5),
+            "04000201": bits.bcd(1, 1),
+            "04000202": bits.bcd(1, 1),
+            "04000203": bits.bcd(len(DAY_TABLE), 1),
+            "04000204": bits.bcd(4, 1),
+            "04000205": bits.bcd(0, 2),
+            "04000402": meter.own_address,
+            "04000403": meter.spec.serial.encode().rjust(32)[::-1],
+            "0400040E": bytes(6),
+            "04000801": b"\x7f",
+            "04000802": bits.bcd(1, 1),
+            "04000B01": bits.bcd(0, 1) + bits.bcd(1, 1),
+            **{f"04000F0{n}": bits.bcd(0, 4) for n in range(1, 5)},
+            **{f"0400100{n}": bits.bcd(0, 4) for n in range(1, 6)},
+            "04001401": bits.bcd(0, 2),
+            "04001402": bits.bcd(60_000, 3),
+            "04010000": zones,
+            "04020000": zones,
+            **{f"0401000{n}": table for n in range(1, 9)},
+            **{f"0402000{n}": table for n in range(1, 9)},
+            **{f"0405010{n}": bits.bcd(0, 4) for n in range(1, 5)},
+            **{f"0405020{n}": bits.bcd(0, 4) for n in range(1, 5)},
+        }
+
+    @property
+    def trip_delay_ms(self) -> int:
+        """04001401, minutes."""
+        return (bits.unbcd(self.values["04001401"]) or 0) * 60_000
+
+    def write(self, di: str, value: bytes) -> int:
+        """Store; the error bits, 0 = done."""
+        if di in CLOCKS:
+            return self._write_clock(CLOCKS[di], value)
+        if di not in self.values:
+            return NO_SUCH
+        is_table = di[:4] in ("0401", "0402")
+        if is_table and (len(value) % 3 or not 3 <= len(value) <= 3 * MAX_DAY_SLOTS):
+            return ILLEGAL
+        if not is_table and len(value) != len(self.values[di]):
+            return ILLEGAL
+        if bits.unbcd(value) is None and di not in ("04000403", "04000801"):
+            return ILLEGAL
+        self.values[di] = value
+        if di == "04010001":
+            self.meter.energy.day_table = self._day_table(value)
+        return 0
+
+    @staticmethod
+    def _day_table(value: bytes) -> tuple[tuple[int, int, int], ...]:
+        slots = [
+            [bits.unbcd(value[i + n : i + n + 1]) or 0 for n in (2, 1, 0)] for i in range(0, len(value), 3)
+        ]
+        return tuple((hour, minute, number) for hour, minute, number in slots)
+
+    def _write_clock(self, fields: str, value: bytes) -> int:
+        numbers = bits.clock_fields(value, fields) if len(value) == len(fields) else None
+        if numbers is None:
+            return ILLEGAL
+        now = self.meter.clock()
+        names = {"s": "second", "m": "minute", "h": "hour", "D": "day", "M": "month"}
+        parts = {name: getattr(now, name) for name in ("year", "month", "day", "hour", "minute", "second")}
+        parts.update({names[key]: number for key, number in numbers.items() if key in names})
+        if "Y" in numbers:
+            parts["year"] = 2000 + numbers["Y"]
+        try:
+            self.meter.set_clock(self.meter.world.time.from_local(**parts))
+        except ValueError:
+            return ILLEGAL
+        return 0
+
+
+class Items:
+    """What 11H can read."""
+
+    def __init__(self, meter: Dlt645Meter2007) -> None:
+        self.meter = meter
+
+    def get(self, di: str) -> bytes | None:
+        """The value's bytes, None = no such data in this meter."""
+        reader: Mapping[str, Callable[[str], bytes | None]] = {
+            "00": self._energy,
+            "02": self._live,
+            "03": self._event,
+            "04": self._parameter,
+            "05": self._frozen,
+            "1D": self._event,
+            "1E": self._event,
+        }
+        read = reader.get(di[:2])
+        return read(di) if read else None
+
+    # -- 00: energy ---------------------------------------------------------------------------------------------------------------
+    def _energy(self, di: str) -> bytes | None:
+        kind, which, when = di[2:4], di[4:6], di[6:8]
+        if kind not in ("00", "01", "02", "03", "04") or which not in ("00", "01", "02", "03", "04", "FF"):
+            return None
+        names = REGISTERS if which == "FF" else (REGISTERS[int(which)],)
+        cents = self._cents_of(when)
+        if cents is None:
+            return None
+        is_forward = kind in ("00", "01")
+        return b"".join(bits.bcd(cents[name] if is_forward else 0, 4) for name in names)
+
+    def _cents_of(self, when: str) -> Mapping[str, int] | None:
+        """Now, or the n-th last settlement (first of the month)."""
+        if when == "00":
+            return self.meter.energy.cents()
+        months = self.meter.energy.months
+        if not ("01" <= when <= "0C"):
+            return None
+        index = int(when, 16) - 1
+        return months[index].cents if index < len(months) else dict.fromkeys(REGISTERS, 0)
+
+    # -- 02: live values ----------------------------------------------------------------------------------------------------------
+    def _live(self, di: str) -> bytes | None:
+        live = self.meter.live()
+        single: dict[str, Callable[[], bytes]] = {
+            "02800001": lambda: bits.bcd(sum(live.current_ma) if len(live.current_ma) == 1 else 0, 3),
+            "02800002": lambda: bits.bcd(live.frequency, 2),
+            "02800007": lambda: bits.bcd(285, 2, is_signed=True),
+            "02800008": lambda: bits.bcd(360, 2),
+            "02800009": lambda: bits.bcd(600, 2),
+            "0280000A": lambda: bits.bcd(1_000_000, 4),
+        }
+        if di in single:
+            return single[di]()
+        if di[6:] != "00" or di[2:4] not in ("01", "02", "03", "04", "05", "06"):
+            return None
+        has_total = di[2:4] in ("03", "04", "05", "06")
+        phases = {"FF": range(0 if has_total else 1, 4)}.get(di[4:6])
+        if phases is None:
+            if di[4:6] not in ("00", "01", "02", "03") or (di[4:6] == "00" and not has_total):
+                return None
+            phases = range(int(di[4:6]), int(di[4:6]) + 1)
+        return b"".join(self._phase(live, di[2:4], phase) for phase in phases)
+
+    @staticmethod
+    def _phase(live: Live, kind: str, phase: int) -> bytes:
+        """One value of phase 1..3, 0 = all; phases the meter has not are filled with FF."""
+        size = 2 if kind in ("01", "06") else 3
+        if phase > len(live.voltage_dv):
+            return b"\xff" * size
+        index = max(phase - 1, 0)
+        watts = live.power_dw[index] if phase else live.total_dw
+        tangent = int((1_000_000 - live.factor**2) ** 0.5)
+        value = {
+            "01": live.voltage_dv[index],
+            "02": live.current_ma[index],
+            "03": watts,
+            "04": watts * tangent // live.factor,
+            "05": watts * 1000 // live.factor,
+            "06": live.factor,
+        }[kind]
+        return bits.bcd(value, size, is_signed=kind != "01")
+
+    # -- 04: parameters -----------------------------------------------------------------------------------------------------------
+    def _parameter(self, di: str) -> bytes | None:
+        if di in CLOCKS:
+            return bits.clock_bytes(self.meter.clock(), CLOCKS[di])
+        if di == "04000401":
+            return self.meter.own_address
+        if di == "040005FF":
+            return b"".join(self._status(word) for word in range(1, 8))
+        if di[:6] == "040005" and di[6:] in ("01", "02", "03", "04", "05", "06", "07"):
+            return self._status(int(di[6:]))
+        return self.meter.parameters.values.get(di)
+
+    def _status(self, word: int) -> bytes:
+        relay = self.meter.relay
+        value = 0
+        if word == 1:
+            value = 0x01 if self.meter.spec.setting("external_switch") else 0
+        elif word == 3 and relay is not None:
+            value |= 0x10 if not relay.is_closed else 0
+            value |= 0x40 if not relay.is_commanded_closed else 0
+            value |= 0x80 if relay.is_about_to_trip or relay.is_alarm else 0
+            value |= 0x1000 if relay.is_keep_power else 0
+        return value.to_bytes(2, "little")
+
+    # -- 05: freezes --------------------------------------------------------------------------------------------------------------
+    def _frozen(self, di: str) -> bytes | None:
+        """05 00 instant, 05 06 daily; second byte pair 00 time, 01 forward energy block; last: n-th last."""
+        lists = {"00": self.meter.instant, "06": self.meter.energy.days}
+        frozen = lists.get(di[2:4])
+        index = int(di[6:8], 16) - 1
+        if frozen is None or not 0 <= index < max(len(frozen), 3 if di[2:4] == "00" else 62):
+            return None
+        entry = frozen[index] if index < len(frozen) else None
+        if di[4:6] == "00":
+            return bits.clock_bytes(self.meter.world.time.local(entry.at_ms), "mhDMY") if entry else bytes(5)
+        if di[4:6] == "01":
+            return b"".join(bits.bcd(entry.cents[name] if entry else 0, 4) for name in REGISTERS)
+        return None
+
+    # -- 03, 1D, 1E: events -------------------------------------------------------------------------------------------------------
+    def _event(self, di: str) -> bytes | None:
+        relay = self.meter.relay
+        counts = {
+            "03300000": self.meter.programmings,
+            "03300100": 0,
+            "03300D00": 0,
+            "03110000": 0,
+            "1D000001": relay.trips if relay else 0,
+            "1E000001": relay.closes if relay else 0,
+        }
+        if di in counts:
+            return bits.bcd(counts[di], 3)
+        record = {"1D000101": "trip", "1E000101": "close"}.get(di)
+        return self._record(self.meter.moves.get(record)) if record else None
+
+    def _record(self, move: tuple[datetime, str] | None) -> bytes:
+        """time(6) operator(4) and 18 bytes of energies; zeros when there was none."""
+        if move is None:
+            return bytes(28)
+        moment, operator = move
+        energy = bits.bcd(self.meter.energy.cents()["total"], 4)
+        return bits.clock_bytes(moment, "smhDMY") + bits.reversed_hex(operator.zfill(8)) + energy + bytes(14)
