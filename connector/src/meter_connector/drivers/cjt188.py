@@ -1,0 +1,192 @@
+"""CJ/T 188: current data 901F by 01H, valve A017, clock A015. Everything a meter says comes in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ..codecs.cjt188 import data, requests
+from ..codecs.cjt188.frame import ANY_TYPE, Decoder, Frame
+from ..codecs.cjt188.matching import matches
+from ..codecs.values import Reading
+from ..errors import MeterRefusedError
+from ..model import Circuit, Meter, Register, SwitchState, Value
+from .base import Item, MeterValues, Wanted, plan_items, refuse_switch
+from .dlt645 import byte_gap_s, scaled
+from .exchange import Query
+from .line import Line
+
+DEFAULT_PREAMBLE = 4
+WAKE_UP_PREAMBLE = 20
+"""M-Bus converters sleep: what comes first wakes them and is lost. Repetitions bring their own wake-up call."""
+
+ANSWER_BYTES = {"901F": 13 + 22 + 6}
+HEAT_ANSWER_BYTES = 13 + 46 + 6
+OTHER_ANSWER_BYTES = 13 + 24 + 6
+VALUE_NAMES = {"total": "current", "settle_total": "settle", "meter_clock": "clock"}
+"""Register key -> name of the value in 901F, unless the register names its own as `value`."""
+
+CUBIC_METRES = {"m3": Decimal(1), "m³": Decimal(1), "L": Decimal("0.001")}
+STATES: dict[str, SwitchState] = {"on": "on", "off": "off", "pending": "pending"}
+
+
+class Cjt188Driver:
+    """One for a bus; counts the serial number of its requests."""
+
+    can_broadcast_clock = False
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._ser = 0
+
+    async def read(self, line: Line, meter: Meter, keys: Collection[str]) -> MeterValues:
+        values = MeterValues()
+        for item in plan_items(meter.model, keys):
+            try:
+                decoded = await self._read_di(line, meter, item.di)
+            except MeterRefusedError as error:
+                values.refused.update({register.key: str(error) for register in item.registers})
+                continue
+            _take(item, decoded, values, line.now())
+        return values
+
+    async def switch(self, line: Line, meter: Meter, circuit: Circuit, wanted: Wanted) -> None:
+        spec = meter.model.switch
+        if spec is None or spec.kind != "cjt188":
+            raise refuse_switch(meter)
+        if meter.model.quirks.get("first_request_lost"):
+            await self.read_switch(line, meter, circuit)
+        request = requests.valve(
+            meter.address,
+            "open" if wanted == "on" else "close",
+            control=int(
+                str(spec.params.get("control") or meter.model.quirks.get("valve_control") or "04"), 16
+            ),
+            **self._common(meter),
+        )
+        await self._ask(line, meter, request, 13 + 5 + 6, f"valve {wanted}", is_read=False)
+
+    async def read_switch(self, line: Line, meter: Meter, circuit: Circuit) -> SwitchState:
+        registers = [
+            r for r in meter.model.registers if r.key == "switch" and r.circuit in (0, circuit.number)
+        ]
+        di = (registers[0].di if registers else None) or requests.READ_DATA
+        return _valve(await self._read_di(line, meter, di))
+
+    async def broadcast_clock(self, line: Line, when: datetime) -> None:
+        raise MeterRefusedError("CJ/T 188 has no broadcast of the time")
+
+    async def set_clock(self, line: Line, meter: Meter, when: datetime) -> None:
+        request = requests.write_clock(meter.address, when, **self._common(meter))
+        await self._ask(line, meter, request, OTHER_ANSWER_BYTES, "set clock", is_read=False)
+
+    async def read_clock(self, line: Line, meter: Meter) -> datetime | None:
+        decoded = await self._read_di(line, meter, requests.READ_DATA)
+        return as_moment(_named(decoded, "clock"))
+
+    async def read_address(self, line: Line) -> str | None:
+        request = requests.read_address(ser=self._next_ser())
+        query = self._query(request, OTHER_ANSWER_BYTES, "read address", {}, is_read=True)
+        answer = await line.ask(query)
+        return answer.address
+
+    async def _read_di(self, line: Line, meter: Meter, di: str) -> Reading:
+        common = self._common(meter)
+        request = requests.read(meter.address, di, **common)
+        size = ANSWER_BYTES.get(di, OTHER_ANSWER_BYTES)
+        if common["meter_type"] & 0xF0 == 0x20:
+            size = HEAT_ANSWER_BYTES
+        answer = await self._ask(line, meter, request, size, f"read {di}")
+        quirks = meter.model.quirks
+        layout = str(quirks.get("status_layout") or quirks.get("valve_bits") or "a")
+        return data.decode_item(di, answer.payload, meter_type=answer.meter_type, status_layout=layout)
+
+    async def _ask(
+        self, line: Line, meter: Meter, request: Frame, answer_bytes: int, what: str, *, is_read: bool = True
+    ) -> Frame:
+        what = f"meter {meter.serial} {what}"
+        answer = await line.ask(self._query(request, answer_bytes, what, meter.model.quirks, is_read=is_read))
+        if answer.is_abnormal:
+            status = answer.payload.hex().upper()
+            raise MeterRefusedError(f"{what}: refused, status {status}", int(status[:2] or "0", 16))
+        return answer
+
+    def _query(
+        self, request: Frame, answer_bytes: int, what: str, quirks: Mapping[str, Any], *, is_read: bool
+    ) -> Query[Frame]:
+        """SER changes with every request, so late answers of earlier ones never match."""
+        is_sleepy = bool(quirks.get("first_request_lost"))
+        return Query(
+            data=request.encode(int(quirks.get("preamble", DEFAULT_PREAMBLE))),
+            retry_data=request.encode(WAKE_UP_PREAMBLE) if is_sleepy else None,
+            decoder=self._decoder,
+            accept=lambda frame: matches(request, frame),
+            answer_bytes=answer_bytes,
+            late_key=(request.address, request.control, request.data),
+            what=what,
+            is_read=is_read,
+            byte_gap_s=byte_gap_s(quirks),
+        )
+
+    def _common(self, meter: Meter) -> dict[str, Any]:
+        quirks = meter.model.quirks
+        return {
+            "ser": self._next_ser(),
+            "meter_type": meter_type(meter),
+            "is_swapped": str(quirks.get("di_order", "901F")).upper() == "1F90",
+        }
+
+    def _next_ser(self) -> int:
+        self._ser = (self._ser + 1) % 256
+        return self._ser
+
+
+def meter_type(meter: Meter) -> int:
+    """The type byte: quirk `meter_type` (hexadecimal text), else by the kind of the model."""
+    text = meter.model.quirks.get("meter_type")
+    if text:
+        return int(str(text), 16)
+    return {"water": 0x10, "hot_water": 0x11, "heat": 0x20, "gas": 0x30}.get(meter.model.kind, ANY_TYPE)
+
+
+def as_moment(text: Value) -> datetime | None:
+    """A clock value of a codec as a naive datetime; None when it is none."""
+    try:
+        return datetime.fromisoformat(str(text)).replace(tzinfo=None) if text else None
+    except ValueError:
+        return None
+
+
+def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
+    """Registers of one answer; clock and battery come along as extras, since they cost nothing."""
+    for register in item.registers:
+        values.put(register.circuit, register.key, _register_value(register, decoded), at)
+    circuit = item.registers[0].circuit
+    clock = as_moment(_named(decoded, "clock"))
+    if clock is not None:
+        values.put(circuit, "meter_clock", clock.isoformat(), at)
+    if decoded.details.get("battery_low"):
+        values.put(circuit, "battery_low", "1", at)
+
+
+def _register_value(register: Register, decoded: Reading) -> Value:
+    if register.key == "switch":
+        return _valve(decoded)
+    name = str(register.params.get("value") or VALUE_NAMES.get(register.key, register.key))
+    for value in decoded.values:
+        if value.name == name:
+            number = value.value
+            if isinstance(number, Decimal):
+                number *= CUBIC_METRES.get(value.unit, Decimal(1))
+            return scaled(register, number)
+    return None
+
+
+def _named(decoded: Reading, name: str) -> Value:
+    return next((value.value for value in decoded.values if value.name == name), None)
+
+
+def _valve(decoded: Reading) -> SwitchState:
+    return STATES.get(str(decoded.details.get("valve")), "unknown")
