@@ -12,7 +12,7 @@ from pathlib import Path
 from . import layout
 from .console import StackError, note, run, step
 
-# What the product itself needs, then what its tests need.
+# What the product itself needs, then what its tests need. "a|b": b is the name in a later Debian.
 PACKAGES = (
     "ca-certificates",
     "postgresql",
@@ -22,7 +22,7 @@ PACKAGES = (
     "libpango-1.0-0",  # WeasyPrint: PDF documents with Chinese text
     "libpangoft2-1.0-0",
     "libharfbuzz-subset0",
-    "libmagic1",
+    "libmagic1|libmagic1t64",
     "fontconfig",
     "fonts-noto-cjk",
     "chromium",  # browser tests
@@ -46,15 +46,16 @@ def _privileged(command: Sequence[str]) -> list[str]:
 
 
 def missing_packages() -> list[str]:
-    """Those of PACKAGES that dpkg does not report as installed."""
+    """Those of PACKAGES of which dpkg reports no alternative as installed."""
+    names = [name for package in PACKAGES for name in package.split("|")]
     result = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES],
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
         capture_output=True,
         text=True,
         check=False,
     )
     installed = {line.split()[0] for line in result.stdout.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in installed]
+    return [package.split("|")[0] for package in PACKAGES if not installed & set(package.split("|"))]
 
 
 def install_packages() -> None:
