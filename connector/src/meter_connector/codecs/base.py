@@ -108,6 +108,11 @@ class ScanDecoder(ABC, Generic[F]):
         return is_header or self._offset >= self._rejected_until
 
     @property
+    def position(self) -> int:
+        """Offset of the first held-back byte in the stream."""
+        return self._offset
+
+    @property
     def buffered(self) -> bytes:
         """The bytes held back."""
         return bytes(self._buffer)

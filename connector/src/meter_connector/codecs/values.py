@@ -15,6 +15,8 @@ class Value:
     name: str
     value: Decimal | str | None
     unit: str = ""
+    #: Short word of the table, where it has one (CJ/T 188: current, settle, clock, ...).
+    key: str = ""
 
     @property
     def text(self) -> str | None:
@@ -35,6 +37,10 @@ class Reading:
     details: dict[str, object] = field(default_factory=dict)
     #: What did not fit, for people; None = all well.
     problem: str | None = None
+
+    def get(self, key: str) -> Decimal | str | None:
+        """The value with this key of the table; None when not available or not there."""
+        return next((value.value for value in self.values if value.key == key), None)
 
     @property
     def value(self) -> Decimal | str | None:

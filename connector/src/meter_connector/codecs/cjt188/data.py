@@ -64,26 +64,23 @@ Layout = str | Mapping[str, int] | StatusLayout
 def decode_item(di: str, payload: bytes, *, meter_type: int = 0x10, status_layout: Layout = "a") -> Reading:
     """What a meter answered to ``di``; heat meters (2x) have another 901F. Never raises for payloads.
 
-    901F has values "current cumulative", "settlement-day cumulative", "clock" and "status" (heat: see items.toml); the same are in
-    ``details`` by key (current, settle, clock, st) with ``valve`` (open, closed, abnormal, unknown), ``switch`` (on, off,
-    unknown) and ``battery_low``.
+    901F has values with keys current, settle, clock and st (heat: see items.toml), to be had by ``Reading.get``; ``details``:
+    ``valve`` (open, closed, abnormal, unknown), ``switch`` (on, off, unknown) and ``battery_low``.
     """
     layout = StatusLayout.of(status_layout)
     row = _find(di, meter_type, len(payload))
     if row is None:
         return Reading(di.upper(), problem=None if _find(di, meter_type) is None else f"{len(payload)} bytes")
-    values: list[Value] = []
-    details: dict[str, object] = {}
-    at = 0
-    for spec in row["fields"]:
-        size = _size(spec)
-        value = _decode_field(spec, payload[at : at + size])
-        values.append(value)
-        details[spec["key"]] = value.value
-        if spec["format"] == "status":
-            details |= describe_status(payload[at : at + size], layout)
-        at += size
-    return Reading(di.upper(), row["name"], tuple(values), is_block=True, details=details)
+    parts = _split(row, payload)
+    values = tuple(_decode_field(spec, parts[spec["key"]]) for spec in row["fields"])
+    details = describe_status(parts["st"], layout) if "st" in parts else {}
+    return Reading(di.upper(), row["name"], values, is_block=True, details=details)
+
+
+def split_payload(di: str, payload: bytes, meter_type: int = 0x10) -> dict[str, bytes]:
+    """Bytes of each field by key; empty where the table has no row of this length."""
+    row = _find(di, meter_type, len(payload))
+    return {} if row is None else _split(row, payload)
 
 
 def encode_item(
@@ -158,25 +155,38 @@ def _find(di: str, meter_type: int, size: int | None = None) -> dict[str, Any] |
     return None
 
 
+def _split(row: Mapping[str, Any], payload: bytes) -> dict[str, bytes]:
+    parts = {}
+    at = 0
+    for spec in row["fields"]:
+        parts[spec["key"]] = payload[at : at + _size(spec)]
+        at += _size(spec)
+    return parts
+
+
 def _size(spec: Mapping[str, Any]) -> int:
     return {"quantity": 5, "clock": 7, "status": 2, "valve": 1}.get(spec["format"]) or int(spec["size"])
 
 
 def _decode_field(spec: Mapping[str, Any], data: bytes) -> Value:
-    name, kind = spec["name"], spec["format"]
+    kind = spec["format"]
+    unit = spec.get("unit", "")
+    value: Decimal | str | None
     if kind == "quantity":
         unit, factor = _UNITS.get(data[4], ("", 1))
         number = bcd.to_decimal(data[:4], spec["decimals"])
-        return Value(name, None if number is None else number * factor, unit)
-    if kind == "number":
-        return Value(name, bcd.to_decimal(data, spec["decimals"]), spec.get("unit", ""))
-    if kind == "clock":
-        return Value(name, decode_clock(data))
-    if kind == "digits":
-        return Value(name, bcd.to_digits(data))
-    if kind == "valve":
-        return Value(name, _VALVE_ORDERS.get(data[0]))
-    return Value(name, data.hex().upper())
+        value = None if number is None else number * factor
+    elif kind == "number":
+        value = bcd.to_decimal(data, spec["decimals"])
+    elif kind == "clock":
+        value = decode_clock(data)
+    elif kind == "digits":
+        value = bcd.to_digits(data)
+    elif kind == "valve":
+        value = _VALVE_ORDERS.get(data[0])
+    else:
+        value = data.hex().upper()
+    return Value(spec["name"], value, unit, spec["key"])
 
 
 def decode_clock(data: bytes) -> str | None:

@@ -6,7 +6,10 @@ from ..items import Catalogue, load_table
 from ..values import Reading, Writable
 
 ITEMS = Catalogue(__package__, "items.toml")
-_ERRORS: list[str] = load_table(__package__, "status.toml")["error"]["names"]
+_STATUS = load_table(__package__, "status.toml")
+_ERRORS: list[str] = _STATUS["error"]["names"]
+#: Name of a function code.
+SERVICES: dict[int, str] = {int(code, 16): text for code, text in _STATUS["services"].items()}
 
 
 def decode_item(di: str, payload: bytes) -> Reading:

@@ -16,6 +16,8 @@ ITEMS = Catalogue(__package__, "items.toml")
 _STATUS = load_table(__package__, "status.toml")
 #: Text of N1 of a relay command, by code.
 RELAY_TEXTS: dict[int, str] = {int(code, 16): text for code, text in _STATUS["relay"]["actions"].items()}
+#: Name of a function code.
+SERVICES: dict[int, str] = {int(code, 16): text for code, text in _STATUS["services"].items()}
 
 
 def decode_item(di: str, payload: bytes) -> Reading:

@@ -2,3 +2,9 @@
 
 The exchange with real meters goes through pymodbus in the drivers; scaling of registers is done here.
 """
+
+from .describe import describe
+from .frame import Decoder, Frame
+from .matching import matches
+
+__all__ = ["Decoder", "Frame", "describe", "matches"]
