@@ -107,13 +107,13 @@ class Outbox:
         """The oldest that wait, without the circuits in `held`."""
         return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held))
 
-    async def events(self, limit: int) -> list[queues.StoredEvent]:
+    async def events(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredEvent]:
         """The oldest that wait."""
-        return await self._writer.run(lambda db: queues.fetch_events(db, limit))
+        return await self._writer.run(lambda db: queues.fetch_events(db, limit, held))
 
-    async def results(self, limit: int) -> list[queues.StoredResult]:
+    async def results(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredResult]:
         """The oldest that wait."""
-        return await self._writer.run(lambda db: queues.fetch_results(db, limit))
+        return await self._writer.run(lambda db: queues.fetch_results(db, limit, held))
 
     async def settle(self, table: str, rows: Sequence[int]) -> None:
         """Odoo has acknowledged these rows: they leave."""

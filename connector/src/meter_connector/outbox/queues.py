@@ -101,11 +101,12 @@ def put_event(db: sqlite3.Connection, event: Event) -> None:
     )
 
 
-def fetch_events(db: sqlite3.Connection, limit: int) -> list[StoredEvent]:
-    """The oldest that wait."""
+def fetch_events(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -> list[StoredEvent]:
+    """The oldest that wait; none of the rows in `held`."""
     rows = db.execute(
-        "SELECT id, key, kind, at, gateway_id, bus_id, meter_id, circuit_id, data FROM events ORDER BY id LIMIT ?",
-        (limit,),
+        "SELECT id, key, kind, at, gateway_id, bus_id, meter_id, circuit_id, data FROM events"
+        " WHERE id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+        (json.dumps(list(held)), limit),
     )
     return [StoredEvent(row[0], Event(*(*row[1:8], json.loads(row[8])))) for row in rows]
 
@@ -118,8 +119,8 @@ def put_result(db: sqlite3.Connection, result: OrderResult) -> None:
     )
 
 
-def fetch_results(db: sqlite3.Connection, limit: int) -> list[StoredResult]:
-    """The oldest that wait."""
+def fetch_results(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -> list[StoredResult]:
+    """The oldest that wait; none of the orders in `held`."""
     rows = db.execute(
         "SELECT id, order_id, generation, state, reported, at, detail FROM results ORDER BY id LIMIT ?",
         (limit,),
