@@ -90,7 +90,7 @@ class Scanner188(Scanner):
 
     def take(self) -> tuple[int, Frame | None] | None:
         buffer = self._buffer
-        if buffer[0] != 0x68:
+        if buffer[0] != 0x68 or (len(buffer) > 1 and not (0x10 <= buffer[1] <= 0x49 or buffer[1] == 0xAA)):
             return 1, None
         if len(buffer) < 11 or len(buffer) < 13 + buffer[10]:
             return None
