@@ -1,0 +1,3 @@
+from . import models, rpc_guard, wizards
+
+rpc_guard.install()

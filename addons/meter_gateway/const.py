@@ -1,0 +1,131 @@
+"""Words and tables of the metering domain: the one home of every fact used on both sides of the RPC face."""
+
+# --- readings ------------------------------------------------------------------------------------
+#: Registers that only grow; a negative value is refused.
+TOTAL_COLUMNS = ("total", "t1", "t2", "t3", "t4")
+#: Instantaneous values; power and power factor carry a sign.
+LIVE_COLUMNS = ("voltage_v", "current_a", "power_kw", "power_factor")
+NUMERIC_COLUMNS = TOTAL_COLUMNS + LIVE_COLUMNS
+SIGNED_COLUMNS = ("current_a", "power_kw", "power_factor")
+#: All columns of an ``api_ingest`` batch, in the order of docs/rpc.md.
+INGEST_COLUMNS = ("circuit_id", "at", *NUMERIC_COLUMNS, "switch", "source", "extras")
+MAX_BATCH_ROWS = 5000
+#: A reading may be this far ahead of the server's clock before it is refused.
+FUTURE_TOLERANCE_S = 600
+
+READING_SOURCES = [
+    ("scheduled", "Scheduled"),
+    ("on_demand", "On Demand"),
+    ("freeze", "Freeze"),
+    ("manual", "Manual"),
+]
+
+# --- switch --------------------------------------------------------------------------------------
+DESIRED_STATES = [("on", "On"), ("off", "Off")]
+REPORTED_STATES = [("on", "On"), ("off", "Off"), ("pending", "Pending"), ("unknown", "Unknown")]
+REPORTED_KEYS = frozenset(key for key, _label in REPORTED_STATES)
+
+#: Who wanted the switch to change. Upper addons add theirs with ``selection_add``.
+SWITCH_SOURCES = [
+    ("operator", "Operator"),
+    ("policy", "Policy"),
+    ("topup", "Top-up"),
+    ("reconcile", "Reconciliation"),
+    ("keep_power", "Keep Power"),
+    ("schedule", "Schedule"),
+    ("system", "System"),
+]
+
+# --- orders --------------------------------------------------------------------------------------
+ORDER_KINDS = [
+    ("switch_on", "Switch On"),
+    ("switch_off", "Switch Off"),
+    ("read", "Read Now"),
+    ("sync_clock", "Set Clock"),
+]
+SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
+ORDER_STATES = [
+    ("pending", "Waiting"),
+    ("received", "Received"),
+    ("accepted", "Accepted by Meter"),
+    ("confirmed", "Confirmed"),
+    ("failed", "Failed"),
+    ("expired", "Expired"),
+    ("superseded", "Superseded"),
+]
+OPEN_ORDER_STATES = ("pending", "received", "accepted")
+#: The life of an order. *accepted* = the meter acknowledged, *confirmed* = read back.
+#: ``expired -> confirmed`` is the truth arriving late: done in time, reported after the link came back.
+ORDER_TRANSITIONS = {
+    "pending": frozenset({"received", "accepted", "confirmed", "failed", "expired", "superseded"}),
+    "received": frozenset({"accepted", "confirmed", "failed", "expired", "superseded"}),
+    "accepted": frozenset({"confirmed", "failed", "expired", "superseded"}),
+    "expired": frozenset({"confirmed"}),
+    "confirmed": frozenset(),
+    "failed": frozenset(),
+    "superseded": frozenset(),
+}
+#: How long an order may be carried out, by kind.
+ORDER_LIFE_S = {"switch_on": 24 * 3600, "switch_off": 30 * 60, "read": 10 * 60, "sync_clock": 3600}
+#: A connector that took an order and says nothing for so long is given it again.
+REDELIVER_AFTER_S = 60
+#: Tries before "switch did not obey" is raised, and the pause between tries after that.
+MAX_QUICK_TRIES = 3
+SLOW_RETRY_S = 60
+
+# --- connection ----------------------------------------------------------------------------------
+PROTOCOL_VERSION = 1
+HELLO_S = 15
+ORDERS_POLL_S = 1.0
+#: Without a word for so long a connector counts as offline.
+CONNECTOR_SILENT_S = 60
+LINK_KINDS = [
+    ("tcp_client", "TCP client (we dial the gateway)"),
+    ("tcp_server", "TCP server (the gateway dials in)"),
+    ("serial", "Serial port"),
+]
+FRAMINGS = [
+    ("transparent", "Transparent (RTU bytes as they are)"),
+    ("modbus_tcp", "Modbus TCP"),
+    ("rtu_over_tcp", "Modbus RTU over TCP"),
+]
+BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+
+# --- alarms --------------------------------------------------------------------------------------
+#: kind: (label, severity, target field). Severity: info < warning < critical.
+ALARM_KINDS = {
+    "connector_offline": ("Connector offline", "critical", "connector_id"),
+    "gateway_offline": ("Gateway offline", "critical", "gateway_id"),
+    "meter_offline": ("Meter offline", "warning", "meter_id"),
+    "switch_disobeyed": ("Switch did not obey", "critical", "circuit_id"),
+    "switch_unexpected": ("Switch changed by itself", "warning", "circuit_id"),
+    "reading_conflict": ("Conflicting readings", "warning", "circuit_id"),
+    "reading_rejected": ("Readings refused", "warning", "connector_id"),
+    "default_partition": ("Readings outside the monthly tables", "critical", None),
+    "clock_drift": ("Meter clock is wrong", "warning", "meter_id"),
+    "password_refused": ("Meter refused the password", "critical", "meter_id"),
+    "frame_unknown": ("Frame not understood", "info", "bus_id"),
+}
+SEVERITIES = [("info", "Notice"), ("warning", "Warning"), ("critical", "Critical")]
+ALARM_TARGETS = ("connector_id", "gateway_id", "bus_id", "meter_id", "circuit_id")
+
+#: Event kind reported by a connector -> what it does to an alarm: (action, alarm kind).
+EVENT_ALARMS = {
+    "gateway_offline": ("open", "gateway_offline"),
+    "gateway_online": ("resolve", "gateway_offline"),
+    "meter_silent": ("open", "meter_offline"),
+    "meter_back": ("resolve", "meter_offline"),
+    "clock_drift": ("open", "clock_drift"),
+    "clock_ok": ("resolve", "clock_drift"),
+    "password_refused": ("open", "password_refused"),
+    "frame_unknown": ("open", "frame_unknown"),
+}
+
+# --- meter models --------------------------------------------------------------------------------
+PROTOCOLS = [
+    ("dlt645-2007", "DL/T 645-2007"),
+    ("dlt645-1997", "DL/T 645-1997"),
+    ("cjt188", "CJ/T 188"),
+    ("modbus-rtu", "Modbus RTU"),
+    ("modbus-tcp", "Modbus TCP"),
+]

@@ -1,0 +1,5 @@
+from odoo import models
+
+
+class MeterMeter(models.Model):
+    _inherit = "meter.meter"

@@ -1,0 +1,135 @@
+import json
+import math
+from datetime import UTC, datetime
+
+from odoo import api, fields, models
+
+from ..const import EVENT_ALARMS
+
+TARGETS = {
+    "gateway_id": "meter.gateway",
+    "bus_id": "meter.bus",
+    "meter_id": "meter.meter",
+    "circuit_id": "meter.circuit",
+}
+MAX_KEY, MAX_KIND, MAX_DATA = 200, 60, 8000
+
+
+class MeterEvent(models.Model):
+    """Something a connector noticed once. The key makes a repeated report count once."""
+
+    _name = "meter.event"
+    _description = "Event"
+    _order = "at desc, id desc"
+    _rec_name = "kind"
+
+    connector_id = fields.Many2one("meter.connector", required=True, ondelete="cascade", readonly=True)
+    key = fields.Char(required=True, readonly=True)
+    kind = fields.Char(required=True, readonly=True, index=True)
+    at = fields.Datetime("Time", required=True, readonly=True, index=True)
+    gateway_id = fields.Many2one("meter.gateway", ondelete="cascade", readonly=True)
+    bus_id = fields.Many2one("meter.bus", ondelete="cascade", readonly=True)
+    meter_id = fields.Many2one("meter.meter", ondelete="cascade", readonly=True, index=True)
+    circuit_id = fields.Many2one("meter.circuit", ondelete="cascade", readonly=True)
+    building_id = fields.Many2one("property.building", readonly=True, index=True)
+    data = fields.Text("Details", readonly=True)
+
+    _key_uniq = models.UniqueIndex("(connector_id, key)", "A connector reports an event once.")
+
+    @api.model
+    def _record(self, connector, events):
+        """Store events of a connector; answers as ``meter.connector.api_events``. Nothing in an event raises."""
+        exceptions, rows, seen = [], [], self._get_known_keys(connector, events)
+        for index, event in enumerate(events):
+            problem, row = self._read_event(connector, event)
+            if problem:
+                exceptions.append([index, "rejected", problem])
+            elif row["key"] in seen:
+                exceptions.append([index, "duplicate", ""])
+            else:
+                seen.add(row["key"])
+                rows.append(row)
+        for event in self.create(rows):
+            event._follow()
+        return {"accepted": len(rows), "exceptions": exceptions}
+
+    @api.model
+    def _get_known_keys(self, connector, events):
+        keys = [
+            event["key"] for event in events if isinstance(event, dict) and isinstance(event.get("key"), str)
+        ]
+        self.env.cr.execute(
+            "SELECT key FROM meter_event WHERE connector_id = %s AND key = ANY(%s)",
+            [connector.id, [key.replace("\x00", "") for key in keys]],
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
+
+    @api.model
+    def _read_event(self, connector, event):
+        """(what is wrong, values) of one event as it came."""
+        if not isinstance(event, dict):
+            return "the event is not an object", None
+        key, kind, at = event.get("key"), event.get("kind"), event.get("at")
+        if not _is_word(key, MAX_KEY):
+            return f"key: missing, or not a text of at most {MAX_KEY} characters", None
+        if not _is_word(kind, MAX_KIND):
+            return f"kind: missing, or not a text of at most {MAX_KIND} characters", None
+        if type(at) not in (int, float) or not math.isfinite(at) or not 0 < at < 1e11:
+            return "at: not a time in seconds", None
+        row = {
+            "connector_id": connector.id,
+            "key": key,
+            "kind": kind,
+            "at": datetime.fromtimestamp(at, UTC).replace(tzinfo=None, microsecond=0),
+            "data": json.dumps(event.get("data") or {}, ensure_ascii=False, default=str).replace(
+                "\\u0000", ""
+            )[:MAX_DATA],
+        }
+        for name, model in TARGETS.items():
+            value = event.get(name)
+            if not value:
+                continue
+            target = (
+                self.env[model].browse(value).exists()
+                if type(value) is int and value < 2**31
+                else self.env[model]
+            )
+            if not target or target.connector_id != connector:
+                return f"{name}: {value!r:.40} is not of this connector", None
+            row[name] = target.id
+            row["building_id"] = target.building_id.id
+        return "", row
+
+    def _get_target(self):
+        """The most exact thing the event is about."""
+        self.ensure_one()
+        return (
+            self.meter_id or self.circuit_id.meter_id or self.bus_id or self.gateway_id or self.connector_id
+        )
+
+    def _follow(self):
+        """States and alarms that follow from an event."""
+        self.ensure_one()
+        if self.gateway_id and self.kind in ("gateway_online", "gateway_offline"):
+            if not self.gateway_id.state_since or self.at >= self.gateway_id.state_since:
+                self.gateway_id._set_state(self.kind.removeprefix("gateway_"), self.at)
+            return
+        meter = self.meter_id or self.circuit_id.meter_id
+        if meter and self.kind in ("meter_silent", "meter_back"):
+            if meter.state_since and self.at < meter.state_since:
+                return
+            meter._set_offline(self.at) if self.kind == "meter_silent" else meter._set_online(self.at)
+            return
+        action, alarm_kind = EVENT_ALARMS.get(self.kind, (None, None))
+        alarms = self.env["meter.alarm"]
+        if action == "open":
+            label = dict(alarms._fields["kind"]._description_selection(self.env))[alarm_kind]
+            alarms._open(
+                alarm_kind, self._get_target(), f"{self._get_target().display_name}: {label}", at=self.at
+            )
+        elif action == "resolve":
+            alarms._resolve(alarm_kind, self._get_target(), at=self.at)
+
+
+def _is_word(value, limit):
+    return isinstance(value, str) and 0 < len(value) <= limit and "\x00" not in value

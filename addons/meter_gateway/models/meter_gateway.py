@@ -1,0 +1,130 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..const import LINK_KINDS
+
+
+class MeterGateway(models.Model):
+    """A box between a network and its RS485 or M-Bus lines (数据网关)."""
+
+    _name = "meter.gateway"
+    _description = "Gateway"
+    _inherit = ["mail.thread", "meter.config.mixin"]
+    _order = "number, id"
+
+    name = fields.Char(required=True, tracking=True)
+    number = fields.Char(required=True, copy=False, tracking=True, help="The number on the box.")
+    active = fields.Boolean(default=True)
+    connector_id = fields.Many2one(
+        "meter.connector", required=True, ondelete="restrict", index=True, tracking=True
+    )
+    company_id = fields.Many2one(related="connector_id.company_id", store=True)
+    building_id = fields.Many2one("property.building", ondelete="restrict", index=True, tracking=True)
+    place = fields.Char(help="Where the box hangs, for the one who must find it.")
+    link_kind = fields.Selection(LINK_KINDS, required=True, default="tcp_client")
+    host = fields.Char()
+    port = fields.Integer()
+    device = fields.Char(help="Serial device on the connector's machine, such as /dev/ttyS0.")
+    registration = fields.Char(
+        help="First packet of a gateway that dials in: text, or hex:AABB. The gateway is known by it."
+    )
+    heartbeat = fields.Char(help="Packet repeated by the gateway to keep the line: text, or hex:AABB.")
+    state = fields.Selection(
+        [("online", "Online"), ("offline", "Offline"), ("unknown", "Unknown")],
+        default="unknown",
+        readonly=True,
+        copy=False,
+    )
+    last_seen_at = fields.Datetime(readonly=True, copy=False)
+    state_since = fields.Datetime(readonly=True, copy=False)
+    bus_ids = fields.One2many("meter.bus", "gateway_id", string="Buses", copy=True)
+    meter_ids = fields.One2many("meter.meter", "gateway_id", string="Meters")
+    meter_count = fields.Integer(compute="_compute_meter_count")
+    alarm_ids = fields.One2many("meter.alarm", "gateway_id", string="Alarms")
+
+    _number_uniq = models.UniqueIndex(
+        "(company_id, number)", "Another gateway of this company has this number."
+    )
+    _registration_uniq = models.UniqueIndex(
+        "(connector_id, registration) WHERE registration IS NOT NULL AND link_kind = 'tcp_server'",
+        "Another gateway of this connector dials in with the same registration packet.",
+    )
+
+    def _get_config_fields(self):
+        return frozenset(
+            (
+                "name",
+                "active",
+                "connector_id",
+                "link_kind",
+                "host",
+                "port",
+                "device",
+                "registration",
+                "heartbeat",
+            )
+        )
+
+    def _get_config_connectors(self):
+        return self.connector_id
+
+    @api.depends("meter_ids")
+    def _compute_meter_count(self):
+        counts = dict(
+            self.env["meter.meter"]._read_group([("gateway_id", "in", self.ids)], ["gateway_id"], ["__count"])
+        )
+        for gateway in self:
+            gateway.meter_count = counts.get(gateway, 0)
+
+    @api.constrains("link_kind", "host", "port", "registration", "heartbeat", "device")
+    def _check_link(self):
+        for gateway in self:
+            problem = gateway._get_link_problem()
+            if problem:
+                raise ValidationError(
+                    self.env._("Gateway %(name)s: %(problem)s", name=gateway.name, problem=problem)
+                )
+
+    def _get_link_problem(self):
+        """What is wrong with the connection settings, or ''."""
+        self.ensure_one()
+        if self.port and not 0 < self.port < 65536:
+            return self.env._("port %s is not between 1 and 65535.", self.port)
+        if self.link_kind == "tcp_server" and not self.registration:
+            return self.env._("a gateway that dials in needs its registration packet.")
+        for packet in (self.registration, self.heartbeat):
+            if packet and packet.lower().startswith("hex:") and not _is_hex(packet[4:]):
+                return self.env._("%s is not hexadecimal after 'hex:'.", packet)
+        return ""
+
+    @api.depends("name", "number")
+    def _compute_display_name(self):
+        for gateway in self:
+            gateway.display_name = f"[{gateway.number}] {gateway.name}" if gateway.number else gateway.name
+
+    def _set_state(self, state, since):
+        """Note a change of the connection and open or resolve the alarm. Unchanged gateways cost nothing."""
+        changed = self.filtered(lambda gateway: gateway.state != state)
+        changed.write({"state": state, "state_since": since})
+        for gateway in changed:
+            if state == "offline":
+                message = self.env._("Gateway %s does not answer.", gateway.display_name)
+                self.env["meter.alarm"]._open("gateway_offline", gateway, message, at=since)
+            elif state == "online":
+                self.env["meter.alarm"]._resolve("gateway_offline", gateway, at=since)
+
+    def action_view_meters(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("meter_gateway.meter_meter_action")
+        return action | {"domain": [("gateway_id", "=", self.id)], "context": {}}
+
+    def action_read_now(self):
+        """Ask for a reading of every meter on these gateways."""
+        return self.meter_ids.action_read_now()
+
+
+def _is_hex(text):
+    try:
+        return bool(bytes.fromhex(text))
+    except ValueError:
+        return False

@@ -1,0 +1,51 @@
+import re
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+
+class MeterReadGroup(models.Model):
+    """When the meters of a group are read (different users may be read at different times)."""
+
+    _name = "meter.read.group"
+    _description = "Read Group"
+    _inherit = ["meter.config.mixin"]
+    _order = "code"
+
+    name = fields.Char(required=True, translate=True)
+    code = fields.Char(required=True, help="Written on the meters of the group.")
+    energy_s = fields.Integer("Energy Every (s)", default=60, help="0 = not by schedule.")
+    live_s = fields.Integer("Live Values Every (s)", default=60, help="0 = not by schedule.")
+    switch_s = fields.Integer("Switch State Every (s)", default=60, help="0 = not by schedule.")
+    clock_at = fields.Char("Set Clocks At", default="03:10", help="Site time HH:MM; empty = never.")
+
+    _code_uniq = models.UniqueIndex("(code)", "Another read group already has this code.")
+    _periods_range = models.Constraint(
+        "CHECK (energy_s BETWEEN 0 AND 86400 AND live_s BETWEEN 0 AND 86400 AND switch_s BETWEEN 0 AND 86400)",
+        "A period is between 0 and 86400 seconds.",
+    )
+
+    def _get_config_fields(self):
+        return frozenset(("code", "energy_s", "live_s", "switch_s", "clock_at"))
+
+    def _get_config_connectors(self):
+        return self.env["meter.connector"].search([])
+
+    @api.constrains("clock_at")
+    def _check_clock_at(self):
+        for group in self:
+            if group.clock_at and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", group.clock_at):
+                raise ValidationError(
+                    self.env._(
+                        "Read group %(name)s: %(time)s is not HH:MM.", name=group.name, time=group.clock_at
+                    )
+                )
+
+    def _prepare_schedule(self):
+        self.ensure_one()
+        return {
+            "energy_s": self.energy_s,
+            "live_s": self.live_s,
+            "switch_s": self.switch_s,
+            "clock_at": self.clock_at or "",
+        }

@@ -1,0 +1,1 @@
+from . import meter_connector_key_wizard, meter_keep_power_wizard, meter_switch_wizard
