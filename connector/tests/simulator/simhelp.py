@@ -208,6 +208,7 @@ class BusBench:
         self.meters = [make_meter(spec, world) for spec in self.spec.meters]
         self.bus = Bus(self.spec, self.meters, random.Random(f"{seed}/G1/1"), is_streaming=is_streaming)
         self.sent: list[tuple[float, bytes]] = []
+        self._sent_more = asyncio.Event()
         self._task = asyncio.create_task(self.bus.run())
 
     async def __aenter__(self) -> BusBench:
@@ -219,8 +220,17 @@ class BusBench:
 
     def put(self, data: bytes) -> None:
         """Bytes from the master, now."""
-        loop = asyncio.get_running_loop()
-        self.bus.receive(data, lambda answer: self.sent.append((loop.time(), answer)))
+        self.bus.receive(data, self._keep)
+
+    def _keep(self, answer: bytes) -> None:
+        self.sent.append((asyncio.get_running_loop().time(), answer))
+        self._sent_more.set()
+
+    async def count_sent(self, count: int) -> None:
+        """Until so many pieces have come back."""
+        while len(self.sent) < count:
+            self._sent_more.clear()
+            await self._sent_more.wait()
 
     async def ask(self, data: bytes, wait_s: float = 10.0) -> bytes:
         """All that comes back within a time."""
