@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
-from ..errors import MeterRefusedError
+from ..codecs.base import CodecError
+from ..errors import GarbledError, MeterRefusedError, NoAnswerError
 from ..model import READING_COLUMNS, Circuit, Meter, MeterModel, Register, SwitchState, Value
 from .line import Line
 
@@ -22,11 +24,13 @@ Wanted = Literal["on", "off"]
 class MeterValues:
     """Answers of one meter: circuit number -> key -> value (None = the meter has none at present).
 
-    `at`: when the energy came, else the first answer; server time. `refused`: key -> why the meter would not say.
+    `at`: when the energy came, else the first answer; server time. `refused`: item -> why the meter would not say; `unanswered`: item
+    -> error, where the meter was silent to this item but not to others.
     """
 
     circuits: dict[int, dict[str, Value]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[str, str] = field(default_factory=dict)
     at: float | None = None
     _has_energy: bool = False
 
@@ -46,6 +50,72 @@ class MeterValues:
     def is_empty(self) -> bool:
         """Did nothing come?"""
         return not self.circuits
+
+
+ItemT = TypeVar("ItemT", bound=Hashable)
+
+
+class Shunned:
+    """What a meter refused or ignored again and again: not asked for a while, since each time costs the bus a time-out.
+
+    Energy is always asked. After PAUSE_S it gets another chance.
+    """
+
+    LIMIT = 3
+    PAUSE_S = 3600.0
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, Hashable], tuple[int, float]] = {}
+
+    def note(self, meter_id: int, item: Hashable, now: float) -> None:
+        """It was refused or ignored once more."""
+        count, _ = self._counts.get((meter_id, item), (0, 0.0))
+        self._counts[meter_id, item] = (count + 1, now + self.PAUSE_S)
+
+    def clear(self, meter_id: int, item: Hashable) -> None:
+        """It was answered."""
+        self._counts.pop((meter_id, item), None)
+
+    def is_shunned(self, meter_id: int, item: Hashable, now: float) -> bool:
+        """Leave it alone for now?"""
+        count, until = self._counts.get((meter_id, item), (0, 0.0))
+        return count >= self.LIMIT and now < until
+
+
+async def read_items(
+    items: Iterable[tuple[ItemT, bool]],
+    read_one: Callable[[ItemT], Awaitable[None]],
+    meter: Meter,
+    shunned: Shunned,
+    values: MeterValues,
+    now: float,
+) -> None:
+    """Read the (item, is energy) pairs one after another into `values`.
+
+    A refusal or a silence of one item does not end the sweep of a meter that answers others; two silences in a row do.
+    Raises what the first item raised when nothing came at all.
+    """
+    silences = 0
+    for item, is_energy in items:
+        if not is_energy and shunned.is_shunned(meter.id, item, now):
+            continue
+        try:
+            await read_one(item)
+        except MeterRefusedError as error:
+            values.refused[str(item)] = str(error)
+            silences = 0
+        except (NoAnswerError, GarbledError) as error:
+            values.unanswered[str(item)] = str(error)
+            silences += 1
+            if values.is_empty and not values.refused:
+                raise
+            if silences == 2:
+                return
+        else:
+            shunned.clear(meter.id, item)
+            silences = 0
+            continue
+        shunned.note(meter.id, item, now)
 
 
 class Driver(Protocol):
@@ -91,6 +161,11 @@ class Item:
     di: str
     registers: tuple[Register, ...]
 
+    @property
+    def has_energy(self) -> bool:
+        """Does it bring the registers that bills are made of?"""
+        return any(register.key in ENERGY_KEYS for register in self.registers)
+
 
 def blocks_of(model: MeterModel) -> list[Block]:
     """The block reads of a model: one object or a list of {"di", "keys", "circuit"?}."""
@@ -104,28 +179,31 @@ def blocks_of(model: MeterModel) -> list[Block]:
     return found
 
 
-def plan_items(model: MeterModel, keys: Collection[str], unusable: Collection[str] = ()) -> list[Item]:
+def plan_items(
+    model: MeterModel, keys: Collection[str], is_unusable: Callable[[str], bool] = lambda di: False
+) -> list[Item]:
     """Few requests that bring `keys`: blocks where they save at least one request, registers of one identifier together.
 
-    Energy comes first: its arrival is the moment of the reading. `unusable`: identifiers this meter does not know.
+    What shares an identifier with a wanted key costs nothing and comes along. Energy comes first: its arrival is the moment of the reading. `is_unusable`: blocks that this meter does not know, whose
+    registers are then read one by one.
     """
     wanted = [register for register in model.registers if register.key in keys and register.di]
     items: list[Item] = []
     for block in blocks_of(model):
         inside = {(block.circuit, key) for key in block.keys}
         covered = [register for register in wanted if (register.circuit, register.key) in inside]
-        if len(covered) > 1 and block.di not in unusable:
+        if len(covered) > 1 and not is_unusable(block.di):
             registers = tuple(
                 Register(key, block.di, block.circuit, {"index": i}) for i, key in enumerate(block.keys)
             )
             items.append(Item(block.di, registers))
             wanted = [register for register in wanted if register not in covered]
-    by_di: dict[str, list[Register]] = {}
-    for register in wanted:
-        if register.di and register.di not in unusable:
-            by_di.setdefault(register.di, []).append(register)
+    by_di: dict[str, list[Register]] = {register.di: [] for register in wanted if register.di}
+    for register in model.registers:
+        if register.di in by_di:
+            by_di[register.di].append(register)
     items += [Item(di, tuple(registers)) for di, registers in by_di.items()]
-    return sorted(items, key=lambda item: not any(register.key in ENERGY_KEYS for register in item.registers))
+    return sorted(items, key=lambda item: not item.has_energy)
 
 
 def keys_of(model: MeterModel) -> dict[str, frozenset[str]]:
@@ -139,6 +217,15 @@ def keys_of(model: MeterModel) -> dict[str, frozenset[str]]:
 def is_column(key: str) -> bool:
     """Is this key a column of a reading, or an extra?"""
     return key in READING_COLUMNS
+
+
+@contextmanager
+def model_data(meter: Meter) -> Iterator[None]:
+    """What the codec cannot put into a frame is a fault of the configuration, told with the meter's name."""
+    try:
+        yield
+    except CodecError as error:
+        raise MeterRefusedError(f"meter {meter.serial}, model {meter.model.code}: {error}") from error
 
 
 def refuse_switch(meter: Meter) -> MeterRefusedError:

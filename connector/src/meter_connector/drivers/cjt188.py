@@ -13,7 +13,7 @@ from ..codecs.cjt188.matching import matches
 from ..codecs.values import Reading
 from ..errors import MeterRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
-from .base import Item, MeterValues, Wanted, plan_items, refuse_switch
+from .base import Item, MeterValues, Shunned, Wanted, model_data, plan_items, read_items, refuse_switch
 from .dlt645 import byte_gap_s, scaled
 from .exchange import Query
 from .line import Line
@@ -40,16 +40,18 @@ class Cjt188Driver:
     def __init__(self) -> None:
         self._decoder = Decoder()
         self._ser = 0
+        self._shunned = Shunned()
 
     async def read(self, line: Line, meter: Meter, keys: Collection[str]) -> MeterValues:
         values = MeterValues()
-        for item in plan_items(meter.model, keys):
-            try:
-                decoded = await self._read_di(line, meter, item.di)
-            except MeterRefusedError as error:
-                values.refused.update({register.key: str(error) for register in item.registers})
-                continue
-            _take(item, decoded, values, line.now())
+        by_di = {item.di: item for item in plan_items(meter.model, keys)}
+
+        async def read_one(di: str) -> None:
+            decoded = await self._read_di(line, meter, di)
+            _take(by_di[di], decoded, values, line.now())
+
+        pairs = [(item.di, item.has_energy) for item in by_di.values()]
+        await read_items(pairs, read_one, meter, self._shunned, values, line.now())
         return values
 
     async def switch(self, line: Line, meter: Meter, circuit: Circuit, wanted: Wanted) -> None:
@@ -94,7 +96,8 @@ class Cjt188Driver:
 
     async def _read_di(self, line: Line, meter: Meter, di: str) -> Reading:
         common = self._common(meter)
-        request = requests.read(meter.address, di, **common)
+        with model_data(meter):
+            request = requests.read(meter.address, di, **common)
         size = ANSWER_BYTES.get(di, OTHER_ANSWER_BYTES)
         if common["meter_type"] & 0xF0 == 0x20:
             size = HEAT_ANSWER_BYTES

@@ -13,7 +13,7 @@ from ..codecs.dlt645_frame import Dlt645Decoder, Dlt645Frame
 from ..codecs.values import Reading
 from ..errors import MeterRefusedError, PasswordRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
-from .base import Item, MeterValues, Wanted, plan_items, refuse_switch
+from .base import Item, MeterValues, Shunned, Wanted, model_data, plan_items, read_items, refuse_switch
 from .exchange import BYTE_GAP_S, Query
 from .line import Line
 
@@ -26,7 +26,6 @@ OVERHEAD_BYTES = 12 + 4 + 4
 VALUE_BYTES = 8
 SINGLE_BYTES = OVERHEAD_BYTES + VALUE_BYTES
 PASSWORD_BIT = 0x04
-REFUSALS_BEFORE_SKIPPING = 3
 MAX_PARTS = 64
 
 
@@ -39,7 +38,7 @@ class Dlt645Driver(abc.ABC, Generic[F]):
 
     def __init__(self) -> None:
         self._decoder = self._make_decoder()
-        self._refusals: dict[tuple[int, str], int] = {}
+        self._shunned = Shunned()
 
     @abc.abstractmethod
     def _make_decoder(self) -> Dlt645Decoder[F]: ...
@@ -70,17 +69,16 @@ class Dlt645Driver(abc.ABC, Generic[F]):
 
     async def read(self, line: Line, meter: Meter, keys: Collection[str]) -> MeterValues:
         values = MeterValues()
-        for item in plan_items(meter.model, keys, self._unusable(meter)):
-            try:
-                payload = await self._read_item(line, meter, item)
-            except MeterRefusedError as error:
-                self._note_refusal(meter, item, error, values)
-                continue
-            at = line.now()
-            self._refusals.pop((meter.id, item.di), None)
-            decoded = self._decode(item.di, payload)
-            for position, register in enumerate(item.registers):
-                values.put(register.circuit, register.key, self._value(register, decoded, position), at)
+        started = line.now()
+        items = plan_items(meter.model, keys, lambda di: self._shunned.is_shunned(meter.id, di, started))
+        by_di = {item.di: item for item in items}
+
+        async def read_one(di: str) -> None:
+            payload = await self._read_item(line, meter, by_di[di])
+            self._take(by_di[di], payload, values, line.now())
+
+        pairs = [(item.di, item.has_energy and not self._is_block(item)) for item in items]
+        await read_items(pairs, read_one, meter, self._shunned, values, started)
         return values
 
     async def switch(self, line: Line, meter: Meter, circuit: Circuit, wanted: Wanted) -> None:
@@ -119,7 +117,8 @@ class Dlt645Driver(abc.ABC, Generic[F]):
     async def _read_di(
         self, line: Line, meter: Meter, di: str, answer_bytes: int, *, is_fresh: bool = False
     ) -> bytes:
-        request = self._read_request(meter, di)
+        with model_data(meter):
+            request = self._read_request(meter, di)
         what = f"meter {meter.serial} read {di}"
         answer = await self._ask(line, request, answer_bytes, what, meter, is_fresh=is_fresh)
         payload = self._payload(answer)
@@ -165,19 +164,15 @@ class Dlt645Driver(abc.ABC, Generic[F]):
         kind = PasswordRefusedError if code & PASSWORD_BIT else MeterRefusedError
         return kind(f"{what}: refused with {code:02X} ({names})", code)
 
-    def _note_refusal(self, meter: Meter, item: Item, error: MeterRefusedError, values: MeterValues) -> None:
-        key = (meter.id, item.di)
-        self._refusals[key] = self._refusals.get(key, 0) + 1
-        for register in item.registers:
-            values.refused[register.key] = str(error)
+    def _take(self, item: Item, payload: bytes, values: MeterValues, at: float) -> None:
+        decoded = self._decode(item.di, payload)
+        for position, register in enumerate(item.registers):
+            values.put(register.circuit, register.key, self._value(register, decoded, position), at)
 
-    def _unusable(self, meter: Meter) -> set[str]:
-        """What this meter has refused again and again is not asked any more until the connector starts anew."""
-        return {
-            di
-            for (meter_id, di), count in self._refusals.items()
-            if meter_id == meter.id and count >= REFUSALS_BEFORE_SKIPPING
-        }
+    @staticmethod
+    def _is_block(item: Item) -> bool:
+        """A refused block gives way to its single registers; a single energy register is asked for ever."""
+        return len(item.registers) > 1
 
     def _value(self, register: Register, decoded: Reading, position: int) -> Value:
         index = int(register.params.get("index", position))

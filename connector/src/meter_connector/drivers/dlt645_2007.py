@@ -10,7 +10,7 @@ from ..codecs.dlt645_2007.matching import matches
 from ..codecs.values import Reading
 from ..errors import MeterRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
-from .base import Wanted, refuse_switch
+from .base import Wanted, model_data, refuse_switch
 from .dlt645 import OVERHEAD_BYTES, SINGLE_BYTES, Dlt645Driver
 from .line import Line
 
@@ -57,7 +57,8 @@ class Dlt645v2007Driver(Dlt645Driver[Frame]):
         return switch_word(value) if register.key == "switch" else value
 
     async def switch(self, line: Line, meter: Meter, circuit: Circuit, wanted: Wanted) -> None:
-        request = relay_request(meter, wanted)
+        with model_data(meter):
+            request = relay_request(meter, wanted)
         what = f"meter {meter.serial} switch {wanted}"
         await self._ask(line, request, OVERHEAD_BYTES, what, meter, is_read=False, is_fresh=True)
 

@@ -11,13 +11,22 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from ..codecs.base import DecodeIssue
 from ..errors import GarbledError, NoAnswerError
 from ..model import Bus
 from ..transports import Link
 
-F = TypeVar("F")
+
+class Encodable(Protocol):
+    """Any frame."""
+
+    def encode(self) -> bytes:
+        """Its bytes."""
+
+
+F = TypeVar("F", bound=Encodable)
 F_co = TypeVar("F_co", covariant=True)
 
 ANSWER_WAIT_S = 0.5
@@ -29,8 +38,6 @@ BYTE_GAP_S = 0.5
 LATE_S = 2.0
 """An answer that missed its time-out may still come this much later, plus twice what the gateway adds."""
 
-MAX_UNKNOWN = 50
-
 
 class FrameDecoder(Protocol[F_co]):
     """What the exchange needs of a codec; see codecs/base.py."""
@@ -38,6 +45,10 @@ class FrameDecoder(Protocol[F_co]):
     @property
     def dropped_bytes(self) -> int:
         """Bytes that were part of no frame, since start."""
+
+    @property
+    def errors(self) -> Sequence[DecodeIssue]:
+        """The latest findings, oldest first."""
 
     @property
     def incomplete(self) -> bool:
@@ -118,16 +129,17 @@ class WireStats:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A frame that belongs to nothing we asked."""
+    """Bytes that belong to nothing we asked: a whole frame (`unasked`) or one that is damaged (bad_checksum, bad_end, …)."""
 
-    frame: object
+    kind: str
+    hex: str
 
 
 @dataclass
 class _Asked:
     """An unanswered request whose answer may still come."""
 
-    accept: Callable[[object], bool]
+    accept: Callable[[Any], bool]
     key: Hashable
     item: Hashable
     until: float
@@ -159,7 +171,14 @@ class Exchange:
         self._on_unknown = on_unknown
         self._late: deque[_Asked] = deque(maxlen=32)
         self._quiet_from = 0.0
-        self._decoder: FrameDecoder[object] | None = None
+        self._decoder: FrameDecoder[Encodable] | None = None
+        self._decoders: dict[int, FrameDecoder[Encodable]] = {}
+        self._issues_seen: dict[int, DecodeIssue] = {}
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Bytes that were part of no frame, since start."""
+        return sum(decoder.dropped_bytes for decoder in self._decoders.values())
 
     async def ask(self, query: Query[F], *, is_retry: bool = False) -> F:
         """The answer; LinkError, NoAnswerError (not a byte came) or GarbledError (bytes came, but no answer)."""
@@ -191,6 +210,7 @@ class Exchange:
         finally:
             self._quiet_from = self._now()
             self.stats.busy_s += self._quiet_from - started
+            self._report_issues(query.decoder)
         if frame is not None:
             self.stats.answers += 1
             self.stats.answered_at = self._quiet_from
@@ -244,14 +264,30 @@ class Exchange:
                 self._sort_out(frame)
         return found
 
-    def _sort_out(self, frame: object) -> None:
+    def _sort_out(self, frame: Encodable) -> None:
+        """A frame that is not the answer: late, an echo or a stranger's."""
         for asked in self._late:
             if asked.accept(frame):
                 self._late.remove(asked)
                 self.stats.late += 1
                 return
+        if getattr(frame, "is_answer", True) is not False:
+            self._tell_unknown("unasked", frame.encode().hex().upper())
+
+    def _tell_unknown(self, kind: str, text: str) -> None:
         if self._on_unknown is not None:
-            self._on_unknown(Unknown(frame))
+            self._on_unknown(Unknown(kind, text))
+
+    def _report_issues(self, decoder: FrameDecoder[object]) -> None:
+        """Tell of damaged frames that were found since the last time."""
+        seen = self._issues_seen.get(id(decoder))
+        issues = list(decoder.errors)
+        fresh = issues[issues.index(seen) + 1 :] if seen in issues else issues
+        for issue in fresh:
+            if issue.kind != "expired":
+                self._tell_unknown(issue.kind, issue.hex)
+        if issues:
+            self._issues_seen[id(decoder)] = issues[-1]
 
     def _sort_out_stale(self, query: Query[F]) -> None:
         """What came since the last request answers nothing; half a frame of it must not swallow the coming answer."""
@@ -263,6 +299,7 @@ class Exchange:
         for frame in decoder.expire():
             self._sort_out(frame)
         self._decoder = query.decoder
+        self._decoders.setdefault(id(query.decoder), query.decoder)
 
     def _without_echo(self, attempt: _Attempt[F], data: bytes) -> bytes:
         """Take the adapter's echo of the request away.
@@ -309,7 +346,7 @@ class Exchange:
     def _failed(self, attempt: _Attempt[F]) -> NoAnswerError | GarbledError:
         query = attempt.query
         until = self._now() + LATE_S + 2 * self.timing.extra_latency_s
-        self._late.append(_Asked(query.accept, query.late_key, query.item, until))  # type: ignore[arg-type]
+        self._late.append(_Asked(query.accept, query.late_key, query.item, until))
         self.link.note_timeout()
         if not attempt.received or bytes(attempt.received) == attempt.sent:
             self.stats.timeouts += 1

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..errors import GarbledError, NoAnswerError
-from .exchange import Exchange, Query
+from .exchange import Encodable, Exchange, Query
 
-F = TypeVar("F")
+F = TypeVar("F", bound=Encodable)
 
 READ_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.1

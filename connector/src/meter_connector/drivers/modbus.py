@@ -25,7 +25,7 @@ from pymodbus.pdu.register_message import (
 from ..codecs.modbus import registers as maps
 from ..errors import GarbledError, MeterBusyError, MeterRefusedError, NoAnswerError
 from ..model import Bus, Circuit, Meter, MeterModel, Register, SwitchState, Value
-from .base import ENERGY_KEYS, MeterValues, Wanted, refuse_switch
+from .base import ENERGY_KEYS, MeterValues, Shunned, Wanted, model_data, read_items, refuse_switch
 from .exchange import Query, WireTiming
 from .line import Line
 from .modbus_adu import Adu, Answer, RtuAdu, TcpAdu
@@ -53,22 +53,26 @@ class ModbusDriver:
     def __init__(self, adu: Adu) -> None:
         self._adu = adu
         self._transaction = 0
+        self._shunned = Shunned()
         self._pdus = DecodePDU(False)
         self._plans: dict[tuple[int, frozenset[str]], tuple[MeterModel, list[maps.Block]]] = {}
 
     async def read(self, line: Line, meter: Meter, keys: Collection[str]) -> MeterValues:
         values = MeterValues()
         named = {_name(register): register for register in meter.model.registers}
-        for block in self._plan(meter.model, frozenset(keys)):
-            try:
-                words = await self._read(line, meter, block.function, block.start, block.count)
-            except MeterRefusedError as error:
-                values.refused.update({named[each.key].key: str(error) for each in block.registers})
-                continue
+
+        async def read_one(block: maps.Block) -> None:
+            words = await self._read(line, meter, block.function, block.start, block.count)
             at = line.now()
             for name, number in maps.decode_block(block, words).items():
                 register = named[name]
                 values.put(register.circuit, register.key, _value(register, number), at)
+
+        blocks = self._plan(meter, frozenset(keys))
+        pairs = [
+            (block, any(named[each.key].key in ENERGY_KEYS for each in block.registers)) for block in blocks
+        ]
+        await read_items(pairs, read_one, meter, self._shunned, values, line.now())
         return values
 
     async def switch(self, line: Line, meter: Meter, circuit: Circuit, wanted: Wanted) -> None:
@@ -171,14 +175,16 @@ class ModbusDriver:
             raise NoAnswerError(text)
         raise MeterRefusedError(text, code)
 
-    def _plan(self, model: MeterModel, keys: frozenset[str]) -> list[maps.Block]:
+    def _plan(self, meter: Meter, keys: frozenset[str]) -> list[maps.Block]:
         """Blocks to read, those with energy first."""
+        model = meter.model
         cached = self._plans.get((id(model), keys))
         if cached is not None and cached[0] is model:
             return cached[1]
         items = [{**r.params, "key": _name(r)} for r in model.registers if r.key in keys]
         energies = {_name(r) for r in model.registers if r.key in ENERGY_KEYS}
-        blocks = maps.plan(maps.load_map(items), **_plan_limits(model))
+        with model_data(meter):
+            blocks = maps.plan(maps.load_map(items), **_plan_limits(model))
         blocks.sort(key=lambda block: not any(each.key in energies for each in block.registers))
         self._plans[id(model), keys] = (model, blocks)
         return blocks

@@ -13,7 +13,7 @@ from typing import Protocol
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
-from ..codecs.base import Found, NeedMore, Rejected, ScanDecoder
+from ..codecs.base import DecodeIssue, Found, NeedMore, Rejected, ScanDecoder
 from ..codecs.modbus import frame as rtu
 from .exchange import BYTE_GAP_S, FrameDecoder, WireTiming
 
@@ -39,6 +39,10 @@ class Answer:
     def is_exception(self) -> bool:
         """The slave refused."""
         return self.pdu[0] & 0x80 != 0
+
+    def encode(self) -> bytes:
+        """Unit and message, for people to look at."""
+        return bytes((self.unit,)) + self.pdu
 
 
 class Adu(Protocol):
@@ -102,6 +106,11 @@ class RtuDecoder:
     def dropped_bytes(self) -> int:
         """Bytes that were part of no frame."""
         return self._decoder.dropped_bytes
+
+    @property
+    def errors(self) -> Sequence[DecodeIssue]:
+        """The latest findings, oldest first."""
+        return self._decoder.errors
 
     @property
     def incomplete(self) -> bool:

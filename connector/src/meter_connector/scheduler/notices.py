@@ -1,0 +1,49 @@
+"""Events: made once, with a key that is unique for ever, and never a flood of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from ..model import Event
+
+HOUR_S = 3600.0
+
+
+class Notices:
+    """Makes events and hands them to `put`. `now`: server time."""
+
+    def __init__(self, put: Callable[[Event], None], now: Callable[[], float]) -> None:
+        self._put = put
+        self._now = now
+        self._times: dict[object, deque[float]] = {}
+        self._left_out: dict[object, int] = {}
+
+    def tell(
+        self,
+        kind: str,
+        *,
+        gateway_id: int | None = None,
+        bus_id: int | None = None,
+        meter_id: int | None = None,
+        circuit_id: int | None = None,
+        **data: Any,
+    ) -> None:
+        """One event, now."""
+        key = f"{kind}:{uuid.uuid4().hex}"
+        self._put(Event(key, kind, self._now(), gateway_id, bus_id, meter_id, circuit_id, data))
+
+    def tell_limited(self, limit: object, an_hour: int, kind: str, **what: Any) -> None:
+        """At most `an_hour` events under one limit; what was left out is counted in the next one."""
+        now = self._now()
+        times = self._times.setdefault(limit, deque(maxlen=an_hour))
+        if len(times) == an_hour and now - times[0] < HOUR_S:
+            self._left_out[limit] = self._left_out.get(limit, 0) + 1
+            return
+        times.append(now)
+        left_out = self._left_out.pop(limit, 0)
+        if left_out:
+            what["left_out"] = left_out
+        self.tell(kind, **what)

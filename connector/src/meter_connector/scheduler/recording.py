@@ -1,0 +1,121 @@
+"""Between the buses and the disk: a bus does not wait for an fsync, and what it found keeps its order.
+
+Readings wait here only until the disk has them; when they do not get there (the disk is full), they are tried again and, past a
+limit, the buses pause. A reading that was lost here with the process never counted as read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from ..errors import OutboxError, Retry
+from ..model import Event, Order, OrderResult, Reading, SwitchState
+from ..ports import Recorder
+from ..transports import Backoff
+
+_logger = logging.getLogger(__name__)
+
+Step = list[Reading] | Callable[[], Awaitable[None]]
+MAX_BATCH = 500
+
+
+class Recording:
+    """One for all buses. `run` is its task."""
+
+    def __init__(self, recorder: Recorder, max_readings: int) -> None:
+        self.recorder = recorder
+        self.problem = ""
+        self._steps: deque[Step] = deque()
+        self._waiting = 0
+        self._max = max_readings
+        self._more = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def waiting(self) -> int:
+        """Readings not yet on the disk."""
+        return self._waiting
+
+    def readings(self, readings: list[Reading]) -> None:
+        """Take the readings of one sweep."""
+        if not readings:
+            return
+        self._waiting += len(readings)
+        if self._waiting >= self._max:
+            self._room.clear()
+        last = self._steps[-1] if self._steps else None
+        if isinstance(last, list) and len(last) < MAX_BATCH:
+            last.extend(readings)
+            self._wake()
+        else:
+            self._put(list(readings))
+
+    def event(self, event: Event) -> None:
+        """Take an event."""
+        self._put(lambda: self.recorder.put_event(event))
+
+    def accepted(self, order: Order, reported: SwitchState, detail: str) -> None:
+        """The meter acknowledged."""
+        self._put(lambda: self.recorder.accept_order(order, reported, detail))
+
+    def finished(self, result: OrderResult) -> None:
+        """The order is over."""
+        self._put(lambda: self.recorder.finish_order(result))
+
+    async def room(self) -> None:
+        """Wait while too much waits for the disk."""
+        await self._room.wait()
+
+    async def flush(self) -> None:
+        """Wait until all is on the disk."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Bring steps to the disk, in order, for ever."""
+        backoff = Backoff(first_s=0.5, limit_s=30.0)
+        while True:
+            await self._more.wait()
+            step = self._steps.popleft()
+            try:
+                await self._record(step)
+            except OutboxError as error:
+                self._steps.appendleft(step)
+                await self._pause(error, backoff)
+                continue
+            backoff.reset()
+            self.problem = ""
+            if not self._steps:
+                self._more.clear()
+                self._idle.set()
+
+    async def _record(self, step: Step) -> None:
+        if not isinstance(step, list):
+            await step()
+            return
+        await self.recorder.put_readings(step)
+        self._waiting -= len(step)
+        if self._waiting < self._max:
+            self._room.set()
+
+    async def _pause(self, error: OutboxError, backoff: Backoff) -> None:
+        if error.retry is Retry.NEVER:
+            raise error
+        pause_s = backoff.next_s()
+        if str(error) != self.problem:
+            _logger.error("readings and results cannot be stored (next try in %.1f s): %s", pause_s, error)
+        self.problem = str(error)
+        await asyncio.sleep(pause_s)
+
+    def _put(self, step: Step) -> None:
+        self._steps.append(step)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._more.set()
+        self._idle.clear()

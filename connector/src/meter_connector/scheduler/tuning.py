@@ -1,0 +1,57 @@
+"""Every waiting time and limit of the scheduler, in one place, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Seconds unless the name says otherwise."""
+
+    read_attempts: int = 3
+    """A read of a meter that answered last time."""
+    doubtful_attempts: int = 2
+    """A read of a meter that did not."""
+    silent_after: int = 3
+    """Sweeps without an answer in a row until a meter counts as silent."""
+    probe_first_s: float = 15.0
+    """First probe of a silent meter, then doubled."""
+    probe_limit_s: float = 600.0
+    """At 128 dead meters of 0.8 s each the bus loses a sixth of its time to them, at most."""
+    probe_idle_limit_s: float = 30.0
+    """When no meter of the bus answers there is nobody to slow down, and the cable may be plugged in any moment."""
+    merge_share: float = 0.1
+    merge_limit_s: float = 5.0
+    """Groups due within this share of their period are read together."""
+    look_delays_s: tuple[float, ...] = (0.25, 0.4, 0.6, 1.0, 2.0, 3.0, 5.0)
+    """Pauses before the looks at the switch after a command: relays lag 0.1 to 3 s, valves turn for 10 s and more."""
+    obey_s: float = 30.0
+    """The switch must show the wanted state within this time; a model's switch says otherwise by `obey_s`."""
+    command_attempts: int = 3
+    """Commands for one order, each but the first only after a look that showed the old state."""
+    retry_first_s: float = 2.0
+    retry_limit_s: float = 30.0
+    """Pauses before the next try of an order whose meter does not answer."""
+    busy_retries: int = 5
+    """A meter that says it is busy is asked again so often."""
+    drift_s: float = 120.0
+    """A meter clock that differs more than this is reported: tariff periods begin at the wrong time."""
+    clock_check_delay_s: float = 5.0
+    offline_grace_s: float = 5.0
+    """A gateway that comes back within this time was never reported as offline."""
+    unknown_frames_an_hour: int = 12
+    """Events about frames that answer nothing; more are only counted."""
+    unknown_frames_kept: int = 50
+    refusals_an_hour: int = 20
+    """Events about callers that were sent away."""
+    max_unrecorded: int = 2000
+    """Readings that wait for the disk; with more, reading pauses."""
+    stop_s: float = 5.0
+    """For the frame on the wire to end."""
+    resume_window_s: float = 3.0
+    """After a restart: a command sent just before may still be moving the relay."""
+    unsure_s: float = 3.0
+    """After a command without an answer: the same."""
+    last_look_s: float = 30.0
+    """An expired order that was sent is still looked after so long, so that Odoo hears what became of it."""
