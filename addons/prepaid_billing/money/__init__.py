@@ -1,0 +1,1 @@
+"""Money rules without Odoo: fen, amounts in words, proration. Facts in, exact numbers out."""

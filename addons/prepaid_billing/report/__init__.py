@@ -1,0 +1,1 @@
+from . import prepaid_balances_xlsx, prepaid_receipt, prepaid_shift_report
