@@ -199,7 +199,7 @@ def valve(**simulate: Any) -> dict[str, Any]:
 
 STATUS_BYTES = {
     "a": (b"\x00\x00", b"\x01\x00"),
-    "b": (b"\x00\x00", b"\x80\x00"),
+    "b": (b"\x00\x00", b"\x40\x00"),
     "c": (b"\x00\x00", b"\x00\x01"),
 }
 

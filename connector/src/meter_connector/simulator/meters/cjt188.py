@@ -81,7 +81,7 @@ class Cjt188Meter(Meter):
         second = int(self.spec.setting("status_2", 0))
         kind = self.spec.setting("valve_bits", "a")
         if kind == "b":
-            return bytes((valve << 7 | battery << 5, second))
+            return bytes((valve << 6 | battery << 5, second))
         first = valve | battery << 2
         return bytes((second, first)) if kind == "c" else bytes((first, second))
 
