@@ -12,6 +12,8 @@ from .codecs import cjt188, dlt645_1997, dlt645_2007, modbus
 from .codecs.base import DecodeIssue, Located, ScanDecoder
 
 EXIT_BAD_HEX = 2
+#: Hexadecimal digits of the shortest frame there is, a Modbus exception.
+_SHORTEST_STREAM = 10
 _SEPARATORS = re.compile(r"(?:0x|hex:|[\s,;:_-])+", re.IGNORECASE)
 
 
@@ -97,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hex",
         nargs="*",
         metavar="HEX",
-        help="bytes of one stream; none or -: standard input, a stream a line",
+        help="a stream each, or the bytes of one with blanks; none or -: standard input, a stream a line",
     )
 
 
@@ -121,9 +123,10 @@ def main(options: argparse.Namespace, stdin: TextIO | None = None, stdout: TextI
 
 
 def _streams(arguments: list[str], stdin: TextIO) -> Iterable[str]:
-    """Arguments are one stream, so that a frame may be given with blanks and without quotes."""
+    """Long arguments are a stream each; short ones are the bytes of one frame given with blanks and without quotes."""
     if arguments and arguments != ["-"]:
-        return [" ".join(arguments)]
+        is_each_a_stream = all(len(_SEPARATORS.sub("", text)) >= _SHORTEST_STREAM for text in arguments)
+        return arguments if is_each_a_stream else [" ".join(arguments)]
     if isinstance(stdin, io.TextIOWrapper):
         stdin.reconfigure(errors="replace")  # a line of binary rubbish is a bad line, not the end
     return stdin
@@ -172,4 +175,13 @@ def _frame_lines(number: int, frame: dict[str, Any]) -> Iterator[str]:
         yield f"    {value['name']:<44} {shown:>14} {value['unit']}".rstrip()
     for key, value in frame.items():
         if key not in _HIDDEN and value not in (None, "", [], {}):
-            yield f"    {key}: {value}"
+            yield f"    {key}: {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    """Of many bits only those that are set."""
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{name}={bit}" if bit is not True else name for name, bit in value.items() if bit is not False
+        )
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -41,6 +41,13 @@ def test_a_frame_in_one_argument_or_many_is_one_stream() -> None:
         assert set(result) == {"frames", "errors", "dropped_bytes", "incomplete"}
 
 
+def test_whole_frames_as_arguments_are_a_stream_each() -> None:
+    _, results = run_json(VOLTAGE, TRIP_REFUSED)
+    assert [result["frames"][0]["control"] for result in results] == ["91", "DC"]
+    _, results = run_json("FEFEFEFE", VOLTAGE.replace(" ", ""))
+    assert [len(result["frames"]) for result in results] == [1]
+
+
 @pytest.mark.parametrize("protocol", sorted(decode.CODECS))
 def test_standard_input_is_a_stream_a_line(protocol: str) -> None:
     rows = [row for row in ROWS if row["protocol"] == protocol]
