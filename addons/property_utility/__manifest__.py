@@ -25,13 +25,18 @@
         "views/utility_service_point_views.xml",
         "views/property_occupancy_views.xml",
         "views/contract_contract_views.xml",
+        "views/property_wizard_views.xml",
+        "views/res_users_views.xml",
         "views/audit_entry_views.xml",
+        "views/audit_verify_wizard_views.xml",
         "views/audit_seal_views.xml",
+        "views/res_config_settings_views.xml",
     ],
     "assets": {
         "web.assets_backend": [
             # Debian's Odoo package names this file but does not ship it; only video background blur needs it.
             ("remove", "mail/static/lib/selfie_segmentation/selfie_segmentation.js"),
+            "property_utility/static/src/scss/unit_board.scss",
         ],
     },
     "application": True,

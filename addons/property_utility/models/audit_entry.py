@@ -3,6 +3,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 
+from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.http import request
@@ -74,10 +75,98 @@ class AuditEntry(models.Model):
     after = fields.Text(readonly=True)
     digest = fields.Char(required=True, readonly=True)
 
+    action_label = fields.Char(string="Action Name", compute="_compute_action_label")
+    change_html = fields.Html(string="Before and After", compute="_compute_change")
+    change_text = fields.Char(string="Change", compute="_compute_change")
+    seal_id = fields.Many2one("audit.seal", compute="_compute_seal_id", compute_sudo=True)
+    is_sealed = fields.Boolean(string="Sealed", compute="_compute_seal_id", compute_sudo=True)
+
     _record_idx = models.Index("(model, res_id)")
 
     def init(self):
         protect_table(self.env.cr, self._table)
+
+    @api.model
+    def _get_action_labels(self):
+        """{action: what people read}; upper addons add theirs. Actions without a label are shown as they are."""
+        return {
+            "tenancy.open": self.env._("Account opened"),
+            "tenancy.change": self.env._("Tenancy changed"),
+            "tenancy.delete": self.env._("Tenancy deleted"),
+            "occupancy.start": self.env._("Moved in"),
+            "occupancy.change": self.env._("Occupancy changed"),
+            "occupancy.delete": self.env._("Occupancy deleted"),
+            "rights.create": self.env._("User created"),
+            "rights.change": self.env._("Rights changed"),
+            "rights.group": self.env._("Group changed"),
+            "rights.password": self.env._("Password set"),
+            "rights.password_link": self.env._("Password link sent"),
+            "audit.head_sent": self.env._("Audit head sent"),
+        }
+
+    @api.depends("action")
+    def _compute_action_label(self):
+        labels = self._get_action_labels()
+        for entry in self:
+            entry.action_label = labels.get(entry.action, entry.action)
+
+    def _get_changes(self):
+        """[(key, before, after)] of what differs, as texts."""
+        self.ensure_one()
+        before = json.loads(self.before or "{}")
+        after = json.loads(self.after or "{}")
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            return [("", self._spell(before), self._spell(after))]
+        keys = sorted({*before, *after})
+        return [
+            (key, self._spell(before.get(key)), self._spell(after.get(key)))
+            for key in keys
+            if before.get(key) != after.get(key)
+        ]
+
+    @api.model
+    def _spell(self, value):
+        if value is None or value == {} or value == []:
+            return ""
+        if isinstance(value, list):
+            return ", ".join(self._spell(item) for item in value)
+        if isinstance(value, bool):
+            return self.env._("yes") if value else self.env._("no")
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    @api.depends("before", "after")
+    def _compute_change(self):
+        head = Markup("<tr><th>%s</th><th>%s</th><th>%s</th></tr>") % (
+            self.env._("Field"),
+            self.env._("Before"),
+            self.env._("After"),
+        )
+        line = Markup("<tr><td>%s</td><td class='text-danger'>%s</td><td class='text-success'>%s</td></tr>")
+        for entry in self:
+            changes = entry._get_changes()
+            rows = Markup().join(line % change for change in changes)
+            table = Markup("<table class='table table-sm'>%s%s</table>") % (head, rows)
+            entry.change_html = table if changes else False
+            entry.change_text = "; ".join(
+                f"{key}: {old} → {new}" if entry.before and entry.after else f"{key}: {new or old}"
+                for key, old, new in changes
+            )[:200]
+
+    def _compute_seal_id(self):
+        lines = self.env["audit.seal.line"].search([("entry_id", "in", self.ids)])
+        seals = {line.entry_id.id: line.seal_id for line in lines}
+        for entry in self:
+            entry.seal_id = seals.get(entry.id)
+            entry.is_sealed = bool(entry.seal_id)
+
+    def action_open_record(self):
+        self.ensure_one()
+        if self.model not in self.env:
+            raise UserError(self.env._("%s is not installed any more.", self.model))
+        record = self.env[self.model].browse(self.res_id).exists()
+        if not record:
+            raise UserError(self.env._("The record does not exist any more."))
+        return record.get_formview_action()
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -1,5 +1,7 @@
 import hashlib
+from datetime import timedelta
 
+from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -58,23 +60,21 @@ class AuditSeal(models.Model):
         self._seal()
 
     @api.model
-    def _seal(self):
+    def _seal(self, full=False):
         """Seal all committed entries that no seal covers. Returns the new seal, or an empty recordset.
 
         A seal covers what its snapshot sees: an entry whose transaction commits later goes into a later
         block, whatever its id. The unique keys on number, prev_hash and entry make a fork impossible even
         if two sealers should meet.
+
+        :param full: look at all entries; else only at those written after the seals of yesterday, which is
+            enough as no transaction stays open for a day.
         """
         cr = self.env.cr
         cr.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK_KEY,))
         if not cr.fetchone()[0]:
             return self.browse()
-        cr.execute(
-            """SELECT entry.id, entry.digest FROM audit_entry entry
-               WHERE NOT EXISTS (SELECT FROM audit_seal_line line WHERE line.entry_id = entry.id)
-               ORDER BY entry.id"""
-        )
-        pairs = cr.fetchall()
+        pairs = self._get_unsealed(full)
         if not pairs:
             return self.browse()
         cr.execute("SELECT number, hash FROM audit_seal ORDER BY number DESC LIMIT 1")
@@ -100,6 +100,63 @@ class AuditSeal(models.Model):
         )
         self.invalidate_model()
         return self.browse(seal_id)
+
+    @api.model
+    def _get_unsealed(self, full=False):
+        """[(entry id, digest)] of visible entries that no seal covers, by id."""
+        floor = 0
+        if not full:
+            yesterday = fields.Datetime.now() - timedelta(days=1)
+            self.env.cr.execute(
+                "SELECT coalesce(max(last_id), 0) FROM audit_seal WHERE at < %s", (yesterday,)
+            )
+            floor = self.env.cr.fetchone()[0]
+        self.env.cr.execute(
+            """SELECT entry.id, entry.digest FROM audit_entry entry
+               WHERE entry.id > %s
+                 AND NOT EXISTS (SELECT FROM audit_seal_line line WHERE line.entry_id = entry.id)
+               ORDER BY entry.id""",
+            (floor,),
+        )
+        return self.env.cr.fetchall()
+
+    # --- the head leaves the house --------------------------------------------------------------------
+
+    @api.model
+    def _cron_send_head(self):
+        """Mail the head of the chain, so that a chain rebuilt by an administrator does not fit it."""
+        recipients = self.env["ir.config_parameter"].sudo().get_param("property_utility.audit_mail_to")
+        self._seal(full=True)
+        head = self.search([], limit=1)
+        if not head or not recipients:
+            return
+        self.env["mail.mail"].sudo().create(head._prepare_head_mail(recipients)).send()
+        self.env["audit.entry"]._log("audit.head_sent", head, after={"hash": head.hash, "to": recipients})
+
+    def _prepare_head_mail(self, recipients):
+        self.ensure_one()
+        company = self.env.company
+        lines = (
+            self.env._("Seal No.: %s", self.number),
+            self.env._("Sealed at (UTC): %s", self.at),
+            self.env._("Last entry: %s", self.last_id),
+            self.env._("Head: %s", self.hash),
+        )
+        advice = self.env._(
+            "Keep this message. Whoever changes audit entries later can rebuild the chain, but cannot make it "
+            "end in this head again. To check, open Audit > Verify and paste the head."
+        )
+        body = Markup("<p>%s</p><p>%s</p>") % (Markup("<br/>").join(lines), advice)
+        return {
+            "subject": self.env._(
+                "Audit head of %(company)s: seal %(number)s", company=company.name, number=self.number
+            ),
+            "email_to": recipients,
+            "body_html": body,
+            "auto_delete": False,
+        }
+
+    # --- checking -------------------------------------------------------------------------------------
 
     @api.model
     def _get_problems(self):
@@ -133,7 +190,12 @@ class AuditSeal(models.Model):
                 return problems
             last_id = rows[-1]["id"]
             problems += [
-                self.env._("Entry %(id)s (%(action)s, %(at)s) was changed after it was written.", **row)
+                self.env._(
+                    "Entry %(id)s (%(action)s, %(at)s) was changed after it was written.",
+                    id=row["id"],
+                    action=row["action"],
+                    at=row["at"],
+                )
                 for row in rows
                 if compute_digest(row) != row["digest"]
             ]
@@ -142,37 +204,56 @@ class AuditSeal(models.Model):
     def _get_chain_problems(self):
         """Seals that do not fit their entries or their predecessor."""
         problems = []
-        prev_hash = GENESIS
-        expected = 1
-        self.env.cr.execute("SELECT id, number, prev_hash, hash, entry_count FROM audit_seal ORDER BY number")
-        for seal_id, number, seal_prev, seal_hash, count in self.env.cr.fetchall():
+        expected, prev_hash = 1, GENESIS
+        for number, seal_prev, seal_hash, count, entry_ids, digests in self._iter_seals():
+            pairs = list(zip(entry_ids, digests, strict=True))
+            problems += self._check_seal(number, expected, seal_prev, prev_hash, seal_hash, count, pairs)
+            expected, prev_hash = number + 1, seal_hash
+        return problems
+
+    def _iter_seals(self):
+        """(number, prev_hash, hash, entry_count, [entry id], [digest or None]) in order, 1000 seals a query."""
+        last = None
+        while True:
             self.env.cr.execute(
-                """SELECT line.entry_id, entry.digest FROM audit_seal_line line
+                """SELECT seal.number, seal.prev_hash, seal.hash, seal.entry_count,
+                          array_remove(array_agg(line.entry_id ORDER BY line.entry_id), NULL),
+                          array_agg(entry.digest ORDER BY line.entry_id) FILTER (WHERE line.entry_id IS NOT NULL)
+                   FROM (SELECT * FROM audit_seal WHERE %(last)s::int IS NULL OR number > %(last)s
+                         ORDER BY number LIMIT 1000) seal
+                   LEFT JOIN audit_seal_line line ON line.seal_id = seal.id
                    LEFT JOIN audit_entry entry ON entry.id = line.entry_id
-                   WHERE line.seal_id = %s ORDER BY line.entry_id""",
-                (seal_id,),
+                   GROUP BY seal.id, seal.number, seal.prev_hash, seal.hash, seal.entry_count
+                   ORDER BY seal.number""",
+                {"last": last},
             )
-            pairs = self.env.cr.fetchall()
-            missing = [entry_id for entry_id, digest in pairs if digest is None]
-            if number != expected:
-                problems.append(
-                    self.env._(
-                        "Seal %(expected)s is missing (next is %(number)s).", expected=expected, number=number
-                    )
+            rows = self.env.cr.fetchall()
+            if not rows:
+                return
+            for number, seal_prev, seal_hash, count, entry_ids, digests in rows:
+                yield number, seal_prev, seal_hash, count, entry_ids or [], digests or []
+            last = rows[-1][0]
+
+    def _check_seal(self, number, expected, seal_prev, prev_hash, seal_hash, count, pairs):
+        problems = []
+        found = sum(digest is not None for _entry_id, digest in pairs)
+        if number != expected:
+            problems.append(
+                self.env._(
+                    "Seal %(expected)s is missing (next is %(number)s).", expected=expected, number=number
                 )
-            if missing or len(pairs) != count:
-                problems.append(
-                    self.env._(
-                        "Seal %(number)s covers %(count)s entries, but only %(found)s are there.",
-                        number=number,
-                        count=count,
-                        found=len(pairs) - len(missing),
-                    )
+            )
+        if found != count:
+            problems.append(
+                self.env._(
+                    "Seal %(number)s covers %(count)s entries, but %(found)s are there.",
+                    number=number,
+                    count=count,
+                    found=found,
                 )
-            if seal_prev != prev_hash:
-                problems.append(self.env._("Seal %s does not continue the seal before it.", number))
-            if compute_seal_hash(seal_prev, number, pairs) != seal_hash:
-                problems.append(self.env._("Seal %s does not match the entries it covers.", number))
-            prev_hash = seal_hash
-            expected = number + 1
+            )
+        if seal_prev != prev_hash:
+            problems.append(self.env._("Seal %s does not continue the seal before it.", number))
+        if compute_seal_hash(seal_prev, number, pairs) != seal_hash:
+            problems.append(self.env._("Seal %s does not match the entries it covers.", number))
         return problems

@@ -45,6 +45,10 @@ class PropertyUnit(models.Model):
         index=True,
         tracking=True,
     )
+    next_occupancy_id = fields.Many2one(
+        "property.occupancy", string="Next Occupancy", compute="_compute_next_occupancy_id"
+    )
+    kind_ids = fields.Many2many("utility.kind", string="Utilities", compute="_compute_service_point_count")
     overview_state = fields.Char(compute="_compute_overview_state")
     overview_label = fields.Char(compute="_compute_overview_state")
 
@@ -59,10 +63,17 @@ class PropertyUnit(models.Model):
         for unit in self:
             unit.display_name = unit.code if unit.name in (unit.code, False) else f"{unit.code} {unit.name}"
 
-    @api.depends("service_point_ids")
+    @api.depends("service_point_ids.kind_id")
     def _compute_service_point_count(self):
         for unit in self:
             unit.service_point_count = len(unit.service_point_ids)
+            unit.kind_ids = unit.service_point_ids.kind_id
+
+    @api.depends("occupancy_ids.start_at")
+    def _compute_next_occupancy_id(self):
+        now = fields.Datetime.now()
+        for unit in self:
+            unit.next_occupancy_id = unit.occupancy_ids.filtered(lambda o: o.start_at > now)[-1:]
 
     @api.depends("occupancy_ids.start_at", "occupancy_ids.end_at", "occupancy_ids.contract_id")
     def _compute_contract_id(self):
@@ -94,13 +105,30 @@ class PropertyUnit(models.Model):
         return self._search_in_occupancy("contract_id.partner_id", operator, value)
 
     def _search_in_occupancy(self, field, operator, value):
-        now = fields.Datetime.now()
-        current = fields.Domain("start_at", "<=", now) & (
-            fields.Domain("end_at", "=", False) | fields.Domain("end_at", ">", now)
-        )
+        current = self.env["property.occupancy"]._get_domain_at(fields.Datetime.now())
         if operator in ("=", "in") and (value is False or value == [False]):
             return ~fields.Domain("occupancy_ids", "any", current)
         return fields.Domain("occupancy_ids", "any", current & fields.Domain(field, operator, value))
+
+    def action_move_in(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Move In"),
+            "res_model": "property.move.in",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_unit_ids": self.ids},
+        }
+
+    def action_view_tenancy(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.contract_id.display_name,
+            "res_model": "contract.contract",
+            "res_id": self.contract_id.id,
+            "views": [(self.env.ref("property_utility.contract_contract_view_form_tenancy").id, "form")],
+        }
 
     def _get_contracts_at(self, at):
         """{unit id: contract} of the tenancies that have these units at ``at`` (UTC, half-open intervals)."""
