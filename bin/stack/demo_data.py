@@ -116,9 +116,8 @@ def load_connector(site):
     )
     key_file = Path(os.environ["STACK_KEY_FILE"])
     if not connector.user_id or not key_file.exists():
-        key = connector._make_user_and_key("connector")
         key_file.touch(0o600)
-        key_file.write_text(key)
+        key_file.write_text(connector._create_key())
     return connector
 
 
@@ -272,12 +271,34 @@ def load_history():
 
 
 def load_tariffs():
+    """{tariff code of the site file: record}, each with one confirmed version."""
     found = {}
     for tariff in site_file["tariffs"]:
-        found[tariff["code"]] = env["utility.tariff"].search([("code", "=", tariff["code"])]) or env[
-            "utility.tariff"
-        ].create(prepare_tariff(tariff))
+        kind = env.ref(f"property_utility.utility_kind_{tariff['kind']}")
+        domain = [("name", "=", tariff["name"]), ("kind_id", "=", kind.id)]
+        record = find_or_create("utility.tariff", domain, {"name": tariff["name"], "kind_id": kind.id})
+        if not record.version_ids:
+            env["utility.tariff.version"].create(prepare_version(record, tariff)).action_confirm()
+        found[tariff["code"]] = record
     return found
+
+
+def prepare_version(record, tariff):
+    values = {
+        "tariff_id": record.id,
+        "valid_from": min(datetime.fromisoformat(tariff["valid_from"]), opened_at),
+        "structure": tariff["structure"],
+    }
+    if "price" in tariff:
+        values["price"] = float(tariff["price"])
+    values |= {f"price_{rate}": float(price) for rate, price in tariff.get("prices", {}).items()}
+    if "tiers" in tariff:
+        values["period"] = tariff["period"]
+        values["tier_ids"] = [
+            (0, 0, {"upto": float(tier.get("up_to", 0)), "price": float(tier["price"])})
+            for tier in tariff["tiers"]
+        ]
+    return values
 
 
 def load_tenancies(units, tariffs):
@@ -304,9 +325,17 @@ def load_tenancies(units, tariffs):
             env["property.occupancy"].create(
                 {"unit_id": units[code].id, "contract_id": contract.id, "start_at": opened_at}
             )
-            for point in units[code].service_point_ids:
-                point._assign_tariff(tariffs[tenancy[f"tariff_{point.kind_id.code}"]], opened_at)
-        load_fees(contract, tenancy, units)
+            env["utility.tariff.assignment"].create(
+                [
+                    {
+                        "service_point_id": point.id,
+                        "tariff_id": tariffs[tenancy[f"tariff_{point.kind_id.code}"]].id,
+                        "valid_from": opened_at,
+                    }
+                    for point in units[code].service_point_ids
+                ]
+            )
+        load_fee(contract, tenancy, units)
         load_portal_user(partner)
 
 
@@ -343,3 +372,59 @@ def load_portal_user(partner):
             "group_ids": [(6, 0, [env.ref("base.group_portal").id])],
         }
     )
+
+
+def load_fee(contract, tenancy, units):
+    """Property fee by area, withheld from the wallet each month; due on the first unless the file says now."""
+    area = sum(Decimal(str(units[code].area_m2)) for code in tenancy["units"])
+    fee = (area * Decimal(tenancy.get("property_fee_per_m2", "0"))).quantize(Decimal("0.01"))
+    if not fee:
+        return
+    today = datetime.utcnow().date()
+    next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    product = find_or_create(
+        "product.product",
+        [("default_code", "=", "PROPERTY-FEE")],
+        {"default_code": "PROPERTY-FEE", "name": "物业费", "type": "service", "taxes_id": False},
+    )
+    env["contract.line"].create(
+        {
+            "contract_id": contract.id,
+            "product_id": product.id,
+            "name": "物业费 #START# - #END#",
+            "quantity": 1,
+            "uom_id": product.uom_id.id,
+            "price_unit": float(fee),
+            "recurring_rule_type": "monthly",
+            "recurring_interval": 1,
+            "date_start": today if tenancy.get("fee_due") == "now" else next_month,
+            "is_withheld": True,
+        }
+    )
+
+
+def load_openings():
+    """Deposits taken over at the start, as top-ups by bank transfer; what the made-up past used comes on top."""
+    for tenancy in site_file["tenancies"]:
+        contract = env["contract.contract"].search([("account_number", "=", tenancy["account"])])
+        wallet = contract.wallet_id
+        key = f"opening-{tenancy['account']}"
+        if env["prepaid.topup"].search_count([("request_key", "=", key)]):
+            continue
+        missing = Decimal(tenancy["opening"]) - Decimal(str(round(wallet.balance, 2)))
+        if missing > 0:
+            env["prepaid.topup"]._take(wallet, missing, "transfer", reference="期初余额转入", request_key=key)
+
+
+load_company()
+site, buildings, units = load_buildings()
+models = load_models()
+connector = load_connector(site)
+load_gateways(connector, buildings, models, units)
+load_users(buildings)
+load_tenancies(units, load_tariffs())
+if history_days and not env["prepaid.charge"].search_count([]):
+    load_history()
+load_openings()
+env.cr.commit()
+print("SCRIPT COMPLETE")

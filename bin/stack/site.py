@@ -96,7 +96,7 @@ class Site:
 
     def _simulator_service(self) -> Service:
         words: list[str | Path] = [layout.PYTHON, "-m", "meter_connector", "simulate", self.options.site_file]
-        words += ["--ready-file", self.ready_file, "--dial-in", f"127.0.0.1:{self.dial_in_port}"]
+        words += ["--ready-file", self.ready_file, "--dial", f"127.0.0.1:{self.dial_in_port}"]
         words += ["--speed", str(self.options.speed)]
         if self.options.seed is not None:
             words += ["--seed", str(self.options.seed)]
@@ -129,7 +129,7 @@ class Site:
                     "[odoo]",
                     f'url = "{self.odoo.url}"',
                     f'database = "{self.options.database}"',
-                    'login = "connector"',
+                    'login = "connector-demo"',
                     f'key_file = "{key_file}"',
                     "[connector]",
                     f'data_dir = "{self.directory / "connector"}"',

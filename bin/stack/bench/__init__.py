@@ -1,0 +1,1 @@
+"""The figures of `bin/bench`: each section measures its subject and its yardstick in the same run."""
