@@ -16,6 +16,9 @@ from .site import BusSpec
 
 Reply = Callable[[bytes], None]
 STREAM_CHARS = 8
+OWN_LATENESS_S = 0.005
+"""The event loop wakes us up to a millisecond or so late. What the master sends in reply is dated back by that, so that the wire we
+imitate is not slower than a real one."""
 OLD_ANSWERS = 8
 
 
@@ -61,6 +64,7 @@ class Bus:
         self._scanners = scanners_for({meter.family for meter in meters}, spec.framing)
         self._queue: asyncio.Queue[Segment] = asyncio.Queue()
         self._free_at = 0.0
+        self._sent_at = 0.0
         self._is_answering = False
         self._old: deque[bytes] = deque(maxlen=OLD_ANSWERS)
         self._held = b""
@@ -78,7 +82,7 @@ class Bus:
         try:
             while True:
                 segment = await self._queue.get()
-                start = max(segment.at_s, self._free_at)
+                start = max(segment.at_s - self._own_lateness(segment), self._free_at)
                 self._free_at = start + len(segment.data) * self.spec.char_s
                 await sleep_until(self._free_at)
                 if self.faults.echo:
@@ -87,6 +91,11 @@ class Bus:
         finally:
             for handle in self._late:
                 handle.cancel()
+
+    def _own_lateness(self, segment: Segment) -> float:
+        """How much later than the wire we were when the master waited for us; nothing when it took its time."""
+        late_by = self._sent_at - self._free_at
+        return late_by if 0 < late_by < OWN_LATENESS_S > segment.at_s - self._sent_at else 0.0
 
     async def _serve(self, segment: Segment) -> None:
         for scanner in self._scanners:
@@ -170,6 +179,7 @@ class Bus:
         self._late.add(handle)
 
     def _put(self, data: bytes, reply: Reply) -> None:
+        self._sent_at = asyncio.get_running_loop().time()
         self.stats.bytes_out += len(data)
         reply(data)
 

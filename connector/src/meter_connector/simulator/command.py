@@ -35,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="meter clocks run at that speed too (relay orders may be refused as expired)",
     )
     parser.add_argument(
+        "--chaos",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="something breaks every so many seconds, by the seed, and heals",
+    )
+    parser.add_argument(
         "--control-port", type=int, default=0, help="control channel on 127.0.0.1 (default: a free port)"
     )
     parser.add_argument("--dial", metavar="HOST:PORT", help="where dial-in gateways find the connector")
@@ -75,6 +82,7 @@ async def _run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, control.stopped.set)
+        await simulator.set_chaos(float(getattr(args, "chaos", None) or 0.0))
         ready = simulator.ready((control.host, control.port))
         if getattr(args, "ready_file", None):
             write_ready(Path(args.ready_file), ready)

@@ -3,16 +3,18 @@
 GET  /meters                     [{serial, address, model, unit, gateway, bus, relay}]
 GET  /meters/SERIAL              true state: registers, relay, power, clock, faults, log of what was carried out
 POST /meters/SERIAL              {"registers": {"total": "12.34"}, "consume": "1.5", "faults": {"silent": true} or null,
-                                  "relay": "on"/"off", "press_button": true, "clock_offset_s": 60}
+                                  "relay": "on"/"off", "press_button": true, "clock_offset_s": 60,
+                                  "load": "2.5" (kW or m³/h instead of the curve, null = the curve)}
 GET  /links                      every bus: up, connected, counters, faults
 POST /links/GATEWAY/BUS          {"up": false, "faults": {"stale": 0.5} or null}
 POST /speed                      {"speed": 60, "clock_follows": false}
+POST /chaos                      {"every_s": 5, "for_s": 10, "seed": 1}: faults by seed; every_s 0 ends and heals
 POST /dial                       {"host": "127.0.0.1", "port": 9000}: where dial-in gateways call
 GET  /log?since=N&meter=SERIAL&kind=command|relay|link|faults|speed
 GET  /ready                      the ready file again
 POST /stop                       ends the simulator
 
-A refused change answers 400 (409 never), an unknown meter or bus 404, each {"error": "…"}.
+A refused change answers 400, an unknown meter or bus 404, each {"error": "…"}.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class Control:
                 web.get("/links", self._links),
                 web.post("/links/{gateway}/{bus}", self._change_link),
                 web.post("/speed", self._speed),
+                web.post("/chaos", self._chaos),
                 web.post("/dial", self._dial),
                 web.get("/log", self._log),
                 web.get("/ready", self._ready),
@@ -111,6 +114,15 @@ class Control:
             raise SettingsError(f"speed: expected a number, got {speed!r}")
         self.simulator.set_speed(float(speed), follows)
         return _json({"speed": self.simulator.time.speed, "clock_follows": self.simulator.time.clock_follows})
+
+    async def _chaos(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        numbers = [body.get("every_s", 0), body.get("for_s", 10), body.get("seed", self.simulator.seed)]
+        if any(isinstance(n, bool) or not isinstance(n, int | float) or n < 0 for n in numbers):
+            raise SettingsError(f"chaos: expected numbers from 0 on, got {body!r:.100}")
+        every_s, for_s, seed = numbers
+        await self.simulator.set_chaos(float(every_s), float(for_s), int(seed))
+        return _json({"every_s": every_s, "for_s": for_s, "seed": int(seed)})
 
     async def _dial(self, request: web.Request) -> web.Response:
         body = await _body(request)

@@ -81,6 +81,7 @@ class Energy:
         self.at_ms = time.physics_ms()
         self.offset_ms = 0
         self.is_stopped = False
+        self.override_w: int | None = None
         self.passed = [0, 0, 0, 0]  # truly delivered, primary, by the site's tariff hours
         self.counted = [0, 0, 0, 0]  # what the meter saw of it, primary, by its own tariffs
         self.base = {name: to_units(start.get(name, Decimal(0))) for name in REGISTERS}
@@ -94,6 +95,8 @@ class Energy:
     # -- flow ---------------------------------------------------------------------------------------------------------------------
     def load_at(self, ms: int) -> int:
         """W (L/h) the consumer draws when supplied."""
+        if self.override_w is not None:
+            return self.override_w
         moment = self.time.local(ms)
         base = self.loads[moment.hour]
         swing = fraction(self.key, moment.date(), moment.hour) * 2 - 1

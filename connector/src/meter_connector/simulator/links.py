@@ -47,8 +47,8 @@ class Link(ABC):
     async def set_up(self, is_up: bool) -> None:
         """Break or heal."""
         if is_up != self.is_up:
-            self.is_up = is_up
             await (self.start() if is_up else self.stop())
+            self.is_up = is_up
 
 
 class Connection:

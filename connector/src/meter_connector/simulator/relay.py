@@ -74,6 +74,11 @@ class Relay:
             self.trips += 1
 
     @property
+    def is_moving(self) -> bool:
+        """Is a contact on its way?"""
+        return self._move is not None
+
+    @property
     def is_about_to_trip(self) -> bool:
         """Pre-trip alarm: a trip is under way."""
         return self._move is not None and not self._move.is_closed

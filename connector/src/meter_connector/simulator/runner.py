@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from ..errors import SettingsError
 from .bus import Bus
+from .chaos import Chaos
 from .faults import BusFaults, changed
 from .journal import Journal
 from .links import DialLink, Link, make_link
@@ -55,6 +56,7 @@ class Simulator:
             self.links[gateway.code, bus_spec.number] = make_link(bus_spec.link, bus, link_rng)
         self._add_children()
         self._tasks: list[asyncio.Task[None]] = []
+        self._chaos: Chaos | None = None
 
     def _add_children(self) -> None:
         """Sum meters see the power meters of their building."""
@@ -85,6 +87,7 @@ class Simulator:
 
     async def stop(self) -> None:
         """Close everything."""
+        await self.set_chaos(0.0)
         for link in self.links.values():
             await link.stop()
         for task in self._tasks:
@@ -96,7 +99,9 @@ class Simulator:
         """Contacts move in time even when nobody asks the meter."""
         while True:
             await asyncio.sleep(TICK_S)
-            self.settle()
+            for meter in self.meters.values():
+                if meter.relay is not None and meter.relay.is_moving:
+                    meter.settle()
 
     def settle(self) -> None:
         """Bring all meters up to now."""
@@ -136,6 +141,16 @@ class Simulator:
         if "up" in change:
             await link.set_up(change["up"] is True)
         self.journal.add("link", gateway=gateway, bus=number, change=dict(change))
+
+    async def set_chaos(self, every_s: float, for_s: float = 10.0, seed: int | None = None) -> None:
+        """From now on something breaks every so many seconds on average; 0 ends it and heals everything."""
+        if self._chaos is not None:
+            await self._chaos.stop()
+            self._chaos = None
+        if every_s > 0:
+            seed = self.seed if seed is None else seed
+            self.journal.add("chaos", seed=seed, every_s=every_s, for_s=for_s)
+            self._chaos = Chaos(self, seed, every_s, for_s)
 
     def link_states(self) -> list[dict[str, Any]]:
         """Every bus: link, counters, faults."""

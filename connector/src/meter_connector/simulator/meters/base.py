@@ -156,8 +156,8 @@ class Meter(ABC):
     def apply(self, change: Mapping[str, Any]) -> None:
         """A change from the control channel; SettingsError when it cannot be, and then nothing is changed.
 
-        Keys: registers {name: "123.45"}, consume "1.5" (kWh or m³ now), faults {…} (null = all healed), relay "on"/"off",
-        press_button true, clock_offset_s 60.
+        Keys: registers {name: "123.45"}, consume "1.5" (kWh or m³ now), load "2.5" (kW or m³/h from now on, null = the curve),
+        faults {…} (null = all healed), relay "on"/"off", press_button true, clock_offset_s 60.
         """
         self.settle()
         steps = [getattr(self, f"_do_{key}", None) for key in change]
@@ -181,6 +181,9 @@ class Meter(ABC):
         if not self.is_supplied:
             raise SettingsError(f"{self.spec.serial}: nothing can be consumed, the relay is open")
         self.energy.consume(self._number("consume", value))
+
+    def _do_load(self, value: Any) -> None:
+        self.energy.override_w = None if value is None else int(self._number("load", value) * 1000)
 
     def _do_faults(self, value: Mapping[str, Any] | None) -> None:
         faults = (
