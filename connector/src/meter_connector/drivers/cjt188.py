@@ -25,10 +25,19 @@ WAKE_UP_PREAMBLE = 20
 ANSWER_BYTES = {"901F": 13 + 22 + 6}
 HEAT_ANSWER_BYTES = 13 + 46 + 6
 OTHER_ANSWER_BYTES = 13 + 24 + 6
-VALUE_NAMES = {"total": "current", "settle_total": "settle", "meter_clock": "clock"}
-"""Register key -> name of the value in 901F, unless the register names its own as `value`."""
+VALUE_KEYS = {"total": "current", "settle_total": "settle"}
+"""Register key -> key of the value in the codec's table, unless the register names its own as `value`."""
 
-CUBIC_METRES = {"m3": Decimal(1), "m³": Decimal(1), "L": Decimal("0.001")}
+TYPES = {"water": 0x10, "hot_water": 0x11, "heat": 0x20, "gas": 0x30}
+FACTORS = {
+    "L": Decimal("0.001"),
+    "Wh": Decimal("0.001"),
+    "MWh": Decimal(1000),
+    "W": Decimal("0.001"),
+    "MW": Decimal(1000),
+}
+"""To m³, kWh and kW. Joules stay: 1 kWh is not a finite number of them the other way round, and heat is billed in GJ."""
+
 STATES: dict[str, SwitchState] = {"on": "on", "off": "off", "pending": "pending"}
 
 
@@ -86,7 +95,7 @@ class Cjt188Driver:
 
     async def read_clock(self, line: Line, meter: Meter) -> datetime | None:
         decoded = await self._read_di(line, meter, requests.READ_DATA)
-        return as_moment(_named(decoded, "clock"))
+        return as_moment(decoded.get("clock"))
 
     async def read_address(self, line: Line) -> str | None:
         request = requests.read_address(ser=self._next_ser())
@@ -103,8 +112,9 @@ class Cjt188Driver:
             size = HEAT_ANSWER_BYTES
         answer = await self._ask(line, meter, request, size, f"read {di}")
         quirks = meter.model.quirks
-        layout = str(quirks.get("status_layout") or quirks.get("valve_bits") or "a")
-        return data.decode_item(di, answer.payload, meter_type=answer.meter_type, status_layout=layout)
+        layout = quirks.get("status_layout") or quirks.get("valve_bits") or "a"
+        with model_data(meter):
+            return data.decode_item(di, answer.payload, meter_type=answer.meter_type, status_layout=layout)
 
     async def _ask(
         self, line: Line, meter: Meter, request: Frame, answer_bytes: int, what: str, *, is_read: bool = True
@@ -151,7 +161,7 @@ def meter_type(meter: Meter) -> int:
     text = meter.model.quirks.get("meter_type")
     if text:
         return int(str(text), 16)
-    return {"water": 0x10, "hot_water": 0x11, "heat": 0x20, "gas": 0x30}.get(meter.model.kind, ANY_TYPE)
+    return TYPES.get(meter.model.kind, ANY_TYPE)
 
 
 def as_moment(text: Value) -> datetime | None:
@@ -167,7 +177,7 @@ def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
     for register in item.registers:
         values.put(register.circuit, register.key, _register_value(register, decoded), at)
     circuit = item.registers[0].circuit
-    clock = as_moment(_named(decoded, "clock"))
+    clock = as_moment(decoded.get("clock"))
     if clock is not None:
         values.put(circuit, "meter_clock", clock.isoformat(), at)
     if decoded.details.get("battery_low"):
@@ -177,19 +187,12 @@ def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
 def _register_value(register: Register, decoded: Reading) -> Value:
     if register.key == "switch":
         return _valve(decoded)
-    name = str(register.params.get("value") or VALUE_NAMES.get(register.key, register.key))
-    for value in decoded.values:
-        if value.name == name:
-            number = value.value
-            if isinstance(number, Decimal):
-                number *= CUBIC_METRES.get(value.unit, Decimal(1))
-            return scaled(register, number)
-    return None
-
-
-def _named(decoded: Reading, name: str) -> Value:
-    return next((value.value for value in decoded.values if value.name == name), None)
+    key = str(register.params.get("value") or VALUE_KEYS.get(register.key, register.key))
+    for found in decoded.values:
+        if found.key == key and isinstance(found.value, Decimal):
+            return scaled(register, found.value * FACTORS.get(found.unit, Decimal(1)))
+    return decoded.get(key)
 
 
 def _valve(decoded: Reading) -> SwitchState:
-    return STATES.get(str(decoded.details.get("valve")), "unknown")
+    return STATES.get(str(decoded.details.get("switch")), "unknown")
