@@ -15,6 +15,7 @@ from .control import Control
 from .runner import Simulator, write_ready
 from .site import SiteSpec
 from .site_reader import load_site
+from .state import StateFile
 
 SITES = Path(__file__).with_name("sites")
 
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--control-port", type=int, default=0, help="control channel on 127.0.0.1 (default: a free port)"
     )
     parser.add_argument("--dial", metavar="HOST:PORT", help="where dial-in gateways find the connector")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        help="meters remember their registers and relays in this file, and links their ports",
+    )
     parser.add_argument("--log", type=Path, help="what happens at the meters, as JSON lines")
 
 
@@ -60,7 +66,7 @@ def cli_main(args: argparse.Namespace) -> int:
     with Path(log_path).open("a", encoding="utf-8") if log_path else nullcontext() as log:
         try:
             asyncio.run(_run(site, args, dial, log))
-        except OSError as error:
+        except (OSError, SettingsError) as error:
             sys.stderr.write(f"the simulator cannot start: {error}\n")
             return 2
     return 0
@@ -75,6 +81,7 @@ async def _run(
         speed=1.0 if getattr(args, "speed", None) is None else args.speed,
         clock_follows=bool(getattr(args, "clock_follows", False)),
         log=log,
+        state=StateFile(Path(args.state)) if getattr(args, "state", None) else None,
     )
     if dial is not None:
         simulator.dial(*dial)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from .simtime import SimTime
 
@@ -129,7 +130,7 @@ class Energy:
         """A sum meter sees what its sub-meters let through since last time."""
         for tariff in range(4) if self.children else ():
             now = sum(child.passed[tariff] for child in self.children)
-            delta, self._children_seen[tariff] = now - self._children_seen[tariff], now
+            delta, self._children_seen[tariff] = max(now - self._children_seen[tariff], 0), now
             self.passed[tariff] += delta
             if not self.is_stopped:
                 self.counted[tariff if self.is_multi_rate else FLAT] += delta
@@ -157,6 +158,31 @@ class Energy:
     def exact(self, name: str) -> Decimal:
         """A register to the last digit."""
         return Decimal(self.units(name)) / UNIT
+
+    def memory(self) -> dict[str, Any]:
+        """JSON-able, for `remember`."""
+        freezes = {
+            name: [[frozen.at_ms, dict(frozen.cents)] for frozen in frozens]
+            for name, frozens in (("days", self.days), ("months", self.months))
+        }
+        return {
+            "at_ms": self.at_ms,
+            "base": self.base,
+            "passed": self.passed,
+            "counted": self.counted,
+            "children_seen": self._children_seen,
+            **freezes,
+        }
+
+    def remember(self, memory: Mapping[str, Any]) -> None:
+        """Registers as they were, and the moment they were so."""
+        self.at_ms = memory["at_ms"]
+        self.base.update(memory["base"])
+        self.passed = list(memory["passed"])
+        self.counted = list(memory["counted"])
+        self._children_seen = list(memory["children_seen"])
+        self.days.extend(Frozen(at_ms, cents) for at_ms, cents in memory["days"])
+        self.months.extend(Frozen(at_ms, cents) for at_ms, cents in memory["months"])
 
     def set_register(self, name: str, value: Decimal) -> None:
         """Turn a register to a value (a repaired or exchanged meter)."""

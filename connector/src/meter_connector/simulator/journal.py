@@ -16,14 +16,14 @@ class Journal:
     def __init__(self, now_ms: Callable[[], int], file: TextIO | None = None) -> None:
         self._now_ms = now_ms
         self._file = file
-        self._count = 0
+        self.count = 0
         self.entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     def add(self, kind: str, at_ms: int | None = None, **data: Any) -> dict[str, Any]:
         """Write down one entry."""
-        self._count += 1
+        self.count += 1
         at = (self._now_ms() if at_ms is None else at_ms) / 1000
-        entry = {"n": self._count, "at": at, "kind": kind, **data}
+        entry = {"n": self.count, "at": at, "kind": kind, **data}
         self.entries.append(entry)
         if self._file is not None:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -7,6 +7,7 @@ import os
 import random
 import tty
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ class Link(ABC):
         self.spec = spec
         self.bus = bus
         self.is_up = True
+        self.name = "bus"
 
     @abstractmethod
     async def start(self) -> None:
@@ -38,6 +40,10 @@ class Link(ABC):
     @abstractmethod
     def where(self) -> dict[str, Any]:
         """Host and port, or device: for the ready file."""
+
+    @abstractmethod
+    def remember(self, where: Mapping[str, Any], directory: Path) -> None:
+        """Be found at the same place as last time; a device gets a lasting name in `directory`."""
 
     @property
     def is_connected(self) -> bool:
@@ -83,12 +89,22 @@ class ListenLink(Link):
     def __init__(self, spec: LinkSpec, bus: Bus) -> None:
         super().__init__(spec, bus)
         self.port = spec.port
+        self._last_port = 0
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
 
+    def remember(self, where: Mapping[str, Any], directory: Path) -> None:
+        self._last_port = 0 if self.spec.port else int(where.get("port", 0))
+
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self.spec.host, self.port)
+        self._server = await self._listen()
         self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _listen(self) -> asyncio.Server:
+        if self._last_port and not self.port:
+            with suppress(OSError):
+                return await asyncio.start_server(self._serve, self.spec.host, self._last_port)
+        return await asyncio.start_server(self._serve, self.spec.host, self.port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(self.bus, reader, writer)
@@ -132,6 +148,9 @@ class DialLink(Link):
         """The connector's listening address."""
         self._target = (host, port)
         self._known.set()
+
+    def remember(self, where: Mapping[str, Any], directory: Path) -> None:
+        """It is told anew where to call."""
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -188,6 +207,7 @@ class PtyLink(Link):
         super().__init__(spec, bus)
         self._master = self._slave = -1
         self.device = ""
+        self._name = spec.device
 
     async def start(self) -> None:
         if self._master < 0:
@@ -195,9 +215,13 @@ class PtyLink(Link):
             tty.setraw(self._slave)
             os.set_blocking(self._master, False)
             self.device = os.ttyname(self._slave)
-            if self.spec.device:
-                self._make_link(Path(self.spec.device))
+            if self._name:
+                self._make_link(Path(self._name))
         asyncio.get_running_loop().add_reader(self._master, self._read)
+
+    def remember(self, where: Mapping[str, Any], directory: Path) -> None:
+        if not self._name:
+            self._name = str(directory.absolute() / f"{self.name}.tty")
 
     def _make_link(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -230,8 +254,8 @@ class PtyLink(Link):
         os.close(self._master)
         os.close(self._slave)
         self._master = self._slave = -1
-        if self.spec.device:
-            Path(self.spec.device).unlink(missing_ok=True)
+        if self._name:
+            Path(self._name).unlink(missing_ok=True)
 
     def where(self) -> dict[str, Any]:
         return {"device": self.device}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,24 @@ class Relay:
             self.closes += 1
         else:
             self.trips += 1
+
+    def memory(self) -> dict[str, Any]:
+        """JSON-able, for `remember`. A contact on its way has arrived by the next start."""
+        names = (
+            "is_commanded_closed",
+            "is_waiting_for_button",
+            "is_keep_power",
+            "is_alarm",
+            "trips",
+            "closes",
+        )
+        arrived = self._move.is_closed if self._move is not None else self.is_closed
+        return {"is_closed": arrived, **{name: getattr(self, name) for name in names}}
+
+    def remember(self, memory: Mapping[str, Any]) -> None:
+        """As it was."""
+        for name, value in memory.items():
+            setattr(self, name, value)
 
     @property
     def is_moving(self) -> bool:

@@ -20,6 +20,7 @@ from .links import DialLink, Link, make_link
 from .meters import Meter, World, make_meter
 from .simtime import SimTime
 from .site import SiteSpec
+from .state import StateFile
 
 TICK_S = 1.0
 
@@ -36,6 +37,7 @@ class Simulator:
         clock_follows: bool = False,
         epoch_s: float | None = None,
         log: TextIO | None = None,
+        state: StateFile | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.site = site
@@ -53,10 +55,14 @@ class Simulator:
             rng = random.Random(f"{self.seed}/{gateway.code}/{bus_spec.number}")
             bus = Bus(bus_spec, meters, rng, is_streaming=bus_spec.link.kind == "serial")
             link_rng = random.Random(f"{self.seed}/{gateway.code}/{bus_spec.number}/link")
-            self.links[gateway.code, bus_spec.number] = make_link(bus_spec.link, bus, link_rng)
+            link = self.links[gateway.code, bus_spec.number] = make_link(bus_spec.link, bus, link_rng)
+            link.name = f"{gateway.code}-{bus_spec.number}"
         self._add_children()
         self._tasks: list[asyncio.Task[None]] = []
         self._chaos: Chaos | None = None
+        self._state = state
+        if state is not None:
+            state.restore(self)
 
     def _add_children(self) -> None:
         """Sum meters see the power meters of their building."""
@@ -83,11 +89,15 @@ class Simulator:
         for key, link in self.links.items():
             self._tasks.append(asyncio.create_task(link.bus.run(), name=f"bus {key[0]}/{key[1]}"))
             await link.start()
+        if self._state is not None:
+            self._state.save(self)
         self._tasks.append(asyncio.create_task(self._tick(), name="tick"))
 
     async def stop(self) -> None:
         """Close everything."""
         await self.set_chaos(0.0)
+        if self._state is not None:
+            self._state.save(self, is_clean=True)
         for link in self.links.values():
             await link.stop()
         for task in self._tasks:
@@ -102,6 +112,8 @@ class Simulator:
             for meter in self.meters.values():
                 if meter.relay is not None and meter.relay.is_moving:
                     meter.settle()
+            if self._state is not None:
+                self._state.tick(self)
 
     def settle(self) -> None:
         """Bring all meters up to now."""

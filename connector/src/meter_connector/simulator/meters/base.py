@@ -153,6 +153,22 @@ class Meter(ABC):
             lag = faults.relay_lag_ms
             self.relay.lag_ms = int(self.spec.setting("relay_lag_ms", 0)) if lag < 0 else lag
 
+    def memory(self) -> dict[str, Any]:
+        """What a meter keeps without power, JSON-able. Faults are not kept."""
+        relay = self.relay.memory() if self.relay is not None else {}
+        clock_ms = self.clock_error_ms(self.world.time.wall_ms())
+        return {"energy": self.energy.memory(), "relay": relay, "clock_ms": clock_ms}
+
+    def remember(self, memory: Mapping[str, Any], passed_ms: int) -> None:
+        """As it was, and then `passed_ms` of physics time lived through again."""
+        self.energy.remember(memory["energy"])
+        if self.relay is not None:
+            self.relay.remember(memory["relay"])
+        self._clock_offset_ms = memory["clock_ms"]
+        self.energy.offset_ms = memory["clock_ms"]
+        self.energy.advance(self.energy.at_ms + passed_ms, self.is_supplied)
+        self.energy.at_ms = self.world.time.physics_ms()
+
     def apply(self, change: Mapping[str, Any]) -> None:
         """A change from the control channel; SettingsError when it cannot be, and then nothing is changed.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from .. import bits
 from ..energy import Frozen
@@ -69,6 +71,18 @@ class Dlt645Meter2007(Dlt645Meter):
             0x1C: self._switch,
         }.get(frame.control)
         return handler(frame) if handler else self.build(frame.control | 0xC0, bytes((ILLEGAL,)))
+
+    def memory(self) -> dict[str, Any]:
+        """Also what was written."""
+        written = {di: value.hex() for di, value in self.parameters.values.items()}
+        return {**super().memory(), "parameters": written, "programmings": self.programmings}
+
+    def remember(self, memory: Mapping[str, Any], passed_ms: int) -> None:
+        """Also what was written, before time goes on: the day table decides where energy goes."""
+        for di, value in memory["parameters"].items():
+            self.parameters.put(di, bytes.fromhex(value))
+        self.programmings = memory["programmings"]
+        super().remember(memory, passed_ms)
 
     # -- reading ------------------------------------------------------------------------------------------------------------------
     def _read(self, frame: Frame) -> bytes:

@@ -77,10 +77,14 @@ class Parameters:
             return ILLEGAL
         if bits.unbcd(value) is None and di not in ("04000403", "04000801"):
             return ILLEGAL
+        self.put(di, value)
+        return 0
+
+    def put(self, di: str, value: bytes) -> None:
+        """Keep a value that was checked."""
         self.values[di] = value
         if di == "04010001":
             self.meter.energy.day_table = self._day_table(value)
-        return 0
 
     @staticmethod
     def _day_table(value: bytes) -> tuple[tuple[int, int, int], ...]:
