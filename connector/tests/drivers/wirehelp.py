@@ -72,7 +72,7 @@ def _run(main: Callable[[], Awaitable[T]], factory: Callable[[], asyncio.Abstrac
 
 
 async def _without_leftovers(main: Callable[[], Awaitable[T]]) -> T:
-    async with asyncio.timeout(100_000):
+    async with asyncio.timeout(1_000_000):
         result = await main()
     for _ in range(3):
         await asyncio.sleep(0)
@@ -234,22 +234,32 @@ class FakeLink(BaseLink):
         self.respond = respond
         self.is_single = is_single
         self.sent: list[bytes] = []
-        self.is_open = False
+        self.is_plugged = True
+        self._again: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
-        self.is_open = True
-        self.plug()
+        if self.is_plugged:
+            self.plug()
 
     async def close(self) -> None:
-        self.is_open = False
+        self.is_plugged = False
+        if self._again is not None:
+            self._again.cancel()
         await super().close()
 
     def plug(self) -> None:
         """A (new) connection."""
+        self.is_plugged = True
         self.wire_attached(_Pipe(self))
+
+    def _drop(self, reason: str) -> None:
+        super()._drop(reason)
+        if self.is_plugged:
+            self._again = asyncio.get_running_loop().call_later(0.5, self.plug)
 
     def unplug(self) -> None:
         """The connection goes."""
+        self.is_plugged = False
         if self._wire is not None:
             self.wire_lost(self._wire, "unplugged")
 
