@@ -210,17 +210,16 @@ def test_the_time_is_broadcast_daily_in_the_sites_zone_and_drift_told_once() -> 
         stand.wire.meter_faults("S1", clock_offset_s=-240)
         await stand.start(schedule={"energy_s": 600, "live_s": 0, "switch_s": 0, "clock_at": "14:00"})
         await pass_time(3500)  # noon in Shanghai is 13:00 in Tokyo
-        assert [meter.clock_error_ms(0) // 1000 for meter in stand.wire.meters.values()][0] == -240
+        assert stand.wire.meters["S1"].clock_error_ms(0) == -240_000
         await pass_time(200)
-        clocks = stand.wire.journal.since(kind="clock")
-        errors = [abs(meter.clock_error_ms(0)) for meter in stand.wire.meters.values()]
-        assert all(error < 1500 for error in errors), (errors, clocks)
+        assert all(abs(meter.clock_error_ms(0)) < 1500 for meter in stand.wire.meters.values())
         assert "clock_drift" not in stand.memory.kinds()
-        stand.wire.meter_faults("S2", clock_ppm=100_000.0)
+        stand.wire.meter_faults("S2", clock_ppm=50_000_000.0)  # 250 s wrong again five seconds after the broadcast
         await pass_time(86400)
         await pass_time(86400)
         drifts = [event for event in stand.memory.events if event.kind == "clock_drift"]
-        assert {event.meter_id for event in drifts} <= {102}
+        assert {event.meter_id for event in drifts} == {102}
+        assert len(drifts) <= 2, "once a day"
         await stand.close()
 
     virtually(main)
