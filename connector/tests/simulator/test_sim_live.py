@@ -133,7 +133,7 @@ async def test_a_pseudo_terminal_has_the_timing_of_2400_bps() -> None:
         took, answer = await asyncio.to_thread(talk)
     wire = 44 * 11 / 2400 + 0.020
     assert open645(answer)[0] == 0x91
-    assert 0.98 <= took / wire < 1.5
+    assert 0.98 <= took / wire < 3  # never faster than the wire; slower only on a busy machine
 
 
 async def test_a_cut_serial_line_is_silent() -> None:
