@@ -6,7 +6,7 @@
     "license": "AGPL-3",
     "author": "Prepaid Utility Contributors",
     "depends": ["mail", "portal", "account", "contract"],
-    "external_dependencies": {"python": ["weasyprint"]},
+    "external_dependencies": {"python": ["weasyprint", "pypdf"]},
     "pre_init_hook": "pre_init_hook",
     "uninstall_hook": "uninstall_hook",
     "data": [

@@ -1,3 +1,6 @@
+from . import property_scope_mixin
+
+# isort: split
 from . import (
     audit_entry,
     audit_seal,

@@ -41,6 +41,7 @@ class ContractContract(models.Model):
         "utility.service.point", compute="_compute_current", string="Service Points"
     )
     unit_names = fields.Char(string="Rooms", compute="_compute_current")
+    building_names = fields.Char(string="Building", compute="_compute_current")
     area_m2 = fields.Float(string="Let Area (m²)", digits=(12, 2), compute="_compute_current")
     head_count = fields.Integer(compute="_compute_current")
     moved_in_at = fields.Datetime(string="Moved In", compute="_compute_buildings", store=True)
@@ -55,17 +56,29 @@ class ContractContract(models.Model):
     def _group_expand_tenancy_state(self, states, domain):
         return [key for key, _label in self._fields["tenancy_state"].selection]
 
+    def _get_all_occupancies(self):
+        """{contract: all its occupancies, sudo}.
+
+        Searched, not read from ``occupancy_ids``: that one's cache holds what the present user may see, and
+        stored fields must not depend on who makes them be computed.
+        """
+        occupancies = self.env["property.occupancy"].sudo()
+        found = occupancies.search([("contract_id", "in", self.ids)]).grouped("contract_id")
+        return {contract: found.get(contract._origin.sudo(), occupancies) for contract in self}
+
     @api.depends("occupancy_ids.start_at", "occupancy_ids.end_at", "is_tenancy")
     def _compute_tenancy_state(self):
         now = fields.Datetime.now()
+        occupancies = self._get_all_occupancies()
         for contract in self:
-            state = contract.sudo().occupancy_ids._get_tenancy_state(now)
+            state = occupancies[contract]._get_tenancy_state(now)
             contract.tenancy_state = state if contract.is_tenancy else False
 
     @api.depends("occupancy_ids.start_at", "occupancy_ids.end_at", "occupancy_ids.unit_id.building_id")
     def _compute_buildings(self):
+        all_occupancies = self._get_all_occupancies()
         for contract in self:
-            occupancies = contract.sudo().occupancy_ids
+            occupancies = all_occupancies[contract]
             contract.building_ids = [Command.set(occupancies.unit_id.building_id.ids)]
             contract.site_id = occupancies.unit_id.site_id[:1] or contract.site_id
             contract.moved_in_at = min(occupancies.mapped("start_at"), default=False)
@@ -77,13 +90,15 @@ class ContractContract(models.Model):
     def _compute_current(self):
         """What the tenancy has now, as far as the user may see it (who sees A sees nothing of B)."""
         now = fields.Datetime.now()
+        occupancies = self._get_all_occupancies()
         for contract in self:
-            current = contract.sudo().occupancy_ids.filtered(lambda o: o._is_in_effect(now))
+            current = occupancies[contract].filtered(lambda o: o._is_in_effect(now))
             units = current.unit_id
             if not (self.env.su or self.env.user.share):
                 units = units.sudo(False)._filtered_access("read").sudo()
             contract.unit_ids = units
             contract.unit_names = "、".join(units.mapped("code")) or False
+            contract.building_names = "、".join(units.building_id.mapped("name")) or False
             contract.service_point_ids = units.service_point_ids
             contract.area_m2 = sum(units.mapped("area_m2"))
             contract.head_count = sum(current.mapped("head_count"))

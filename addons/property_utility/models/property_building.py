@@ -4,7 +4,7 @@ from odoo import api, fields, models
 class PropertyBuilding(models.Model):
     _name = "property.building"
     _description = "Building"
-    _inherit = ["mail.thread"]
+    _inherit = ["property.scope.mixin", "mail.thread"]
     _order = "sequence, name, id"
     _check_company_auto = True
 

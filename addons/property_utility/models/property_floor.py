@@ -3,6 +3,7 @@ from odoo import api, fields, models
 
 class PropertyFloor(models.Model):
     _name = "property.floor"
+    _inherit = ["property.scope.mixin"]
     _description = "Floor"
     _order = "building_id, sequence desc, name, id"
 

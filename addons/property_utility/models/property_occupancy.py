@@ -7,6 +7,7 @@ class PropertyOccupancy(models.Model):
     """Who has a unit from when to when: [start_at, end_at) in UTC. A room change is two rows."""
 
     _name = "property.occupancy"
+    _inherit = ["property.scope.mixin"]
     _description = "Occupancy"
     _order = "start_at desc, id desc"
 

@@ -5,8 +5,10 @@ class PropertyOccupant(models.Model):
     """A person who lives or works in a unit under a tenancy."""
 
     _name = "property.occupant"
+    _inherit = ["property.scope.mixin"]
     _description = "Occupant"
     _order = "occupancy_id, name, id"
+    _scope_fields = ("occupancy_id",)
 
     name = fields.Char(required=True)
     occupancy_id = fields.Many2one("property.occupancy", required=True, index=True, ondelete="cascade")

@@ -4,7 +4,7 @@ from odoo import api, fields, models
 class PropertyUnit(models.Model):
     _name = "property.unit"
     _description = "Unit"
-    _inherit = ["mail.thread"]
+    _inherit = ["property.scope.mixin", "mail.thread"]
     _order = "building_id, floor_id, code, id"
     _rec_names_search = ["code", "name"]
 
@@ -105,10 +105,15 @@ class PropertyUnit(models.Model):
         return self._search_in_occupancy("contract_id.partner_id", operator, value)
 
     def _search_in_occupancy(self, field, operator, value):
+        if operator in fields.Domain.NEGATIVE_OPERATORS:
+            return NotImplemented  # the ORM asks for the positive one and negates it
         current = self.env["property.occupancy"]._get_domain_at(fields.Datetime.now())
-        if operator in ("=", "in") and (value is False or value == [False]):
-            return ~fields.Domain("occupancy_ids", "any", current)
-        return fields.Domain("occupancy_ids", "any", current & fields.Domain(field, operator, value))
+        values = set(value) if operator == "in" else {value}
+        if False not in values:
+            return fields.Domain("occupancy_ids", "any", current & fields.Domain(field, operator, value))
+        vacant = ~fields.Domain("occupancy_ids", "any", current)
+        others = list(values - {False})
+        return vacant | fields.Domain("occupancy_ids", "any", current & fields.Domain(field, "in", others))
 
     def action_move_in(self):
         return {

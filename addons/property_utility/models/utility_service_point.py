@@ -4,7 +4,7 @@ from odoo import api, fields, models
 class UtilityServicePoint(models.Model):
     _name = "utility.service.point"
     _description = "Service Point"
-    _inherit = ["mail.thread"]
+    _inherit = ["property.scope.mixin", "mail.thread"]
     _order = "building_id, code, id"
     _rec_names_search = ["code", "name"]
 

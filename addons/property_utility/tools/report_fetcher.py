@@ -1,5 +1,6 @@
 """What a PDF may load: assets of this database and of the addons. Never the network, never other files."""
 
+import base64
 import mimetypes
 import re
 from contextlib import nullcontext
@@ -7,10 +8,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from odoo import api
 from odoo.tools import file_open
+from odoo.tools.mimetypes import guess_mimetype
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 LOCAL_HOST = "report.local"
-STATIC_EXTENSIONS = [
+STATIC_EXTENSIONS = (
     ".css",
     ".png",
     ".jpg",
@@ -23,14 +25,17 @@ STATIC_EXTENSIONS = [
     ".woff2",
     ".ttf",
     ".otf",
-    ".eot",
-]
+)
 ASSET_URL = re.compile(r"^/web/assets/(?P<unique>[^/]+)/(?P<filename>[^/]+)$")
 STATIC_URL = re.compile(r"^/(?P<path>[a-z0-9_]+/static/.+)$", re.IGNORECASE)
 BARCODE_URL = re.compile(r"^/report/barcode/?(?:(?P<kind>[^/]+)/(?P<value>.+))?$")
 IMAGE_URL = re.compile(
     r"^/web/image/(?:(?P<model>[a-z0-9_.]+\.[a-z0-9_.]+)/(?P<model_id>\d+)(?:-\w+)?/(?P<field>\w+)|(?P<id>\d+))(?:[-/].*)?$"
 )
+
+
+class RefusedUrlError(ValueError):
+    """This address is not loaded into a report."""
 
 
 class ReportFetcher(URLFetcher):
@@ -46,7 +51,7 @@ class ReportFetcher(URLFetcher):
         if parts.scheme == "data":
             return super().fetch(url, headers)
         if parts.scheme not in ("http", "https") or parts.netloc not in self._hosts:
-            raise ValueError(f"a report loads nothing from outside: {url[:200]}")
+            raise RefusedUrlError(f"a report loads nothing from outside: {url[:200]}")
         content, mimetype = self._get_content(unquote(parts.path), dict(parse_qsl(parts.query)))
         return URLFetcherResponse(url, body=content, headers={"Content-Type": mimetype})
 
@@ -61,20 +66,24 @@ class ReportFetcher(URLFetcher):
             return self._env["ir.actions.report"].barcode(kind, value, **query), "image/png"
         if match := IMAGE_URL.match(path):
             return self._get_image(**match.groupdict())
-        raise ValueError(f"a report does not load {path[:200]}")
+        raise RefusedUrlError(f"a report does not load {path[:200]}")
 
     def _get_static(self, path):
-        with file_open(path, "rb", filter_ext=STATIC_EXTENSIONS) as handle:
-            return handle.read(), mimetypes.guess_type(path)[0] or "application/octet-stream"
+        if ".." in path.split("/"):
+            raise RefusedUrlError(f"a report does not load /{path[:200]}")
+        try:
+            with file_open(path, "rb", filter_ext=STATIC_EXTENSIONS) as handle:
+                return handle.read(), mimetypes.guess_type(path)[0] or "application/octet-stream"
+        except (OSError, ValueError) as error:
+            raise RefusedUrlError(f"a report does not load /{path[:200]}") from error
 
     def _get_image(self, model, model_id, field, id):  # noqa: A002 (name of the group in IMAGE_URL)
         """An image field or attachment that the printing user may read."""
-        binary = self._env["ir.binary"]
-        record = binary._find_record(
+        record = self._env["ir.binary"]._find_record(
             res_model=model or "ir.attachment", res_id=int(model_id or id), field=field
         )
-        stream = binary._get_image_stream_from(record, field or "raw")
-        return stream.read(), stream.mimetype or "image/png"
+        content = record.raw if record._name == "ir.attachment" else base64.b64decode(record[field] or b"")
+        return content or b"", guess_mimetype(content or b"", default="image/png")
 
     def _get_asset(self, unique, filename):
         """CSS of an asset bundle, built if nobody has asked for it yet."""
@@ -82,7 +91,7 @@ class ReportFetcher(URLFetcher):
             filename, False
         )
         if asset_type != "css":
-            raise ValueError(f"a report loads no {asset_type} bundle: {filename}")
+            raise RefusedUrlError(f"a report loads no {asset_type} bundle: {filename}")
         cr = self._env.cr
         with self._env.registry.cursor() if cr.readonly else nullcontext(cr) as writable:
             env = api.Environment(writable, self._env.uid, {})

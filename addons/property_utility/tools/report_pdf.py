@@ -4,14 +4,16 @@ import logging
 import threading
 
 import lxml.html
-from weasyprint import CSS, HTML
-from weasyprint.text.fonts import FontConfiguration
 
-from .report_fetcher import LOCAL_HOST, ReportFetcher
+# before the import, which already reports its progress: one line per style sheet, and one warning for every
+# CSS property it does not know, of which bootstrap has hundreds
+for _name in ("weasyprint", "weasyprint.progress", "fontTools"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
-_logger = logging.getLogger(__name__)
-logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of every CSS property it does not know
-logging.getLogger("fontTools").setLevel(logging.ERROR)
+from weasyprint import CSS, HTML  # noqa: E402
+from weasyprint.text.fonts import FontConfiguration  # noqa: E402
+
+from .report_fetcher import LOCAL_HOST, ReportFetcher  # noqa: E402
 
 PAGE_SIZES_MM = {
     "A3": (297, 420),

@@ -15,12 +15,12 @@ class PropertyRightsWizard(models.TransientModel):
     user_id = fields.Many2one("res.users", string="User", domain=[("share", "=", False)])
     name = fields.Char(compute="_compute_from_user", store=True, readonly=False)
     login = fields.Char(compute="_compute_from_user", store=True, readonly=False)
-    active = fields.Boolean(compute="_compute_from_user", store=True, readonly=False, default=True)
+    active = fields.Boolean(compute="_compute_active", store=True, readonly=False, default=True)
     role_ids = fields.Many2many(
         "res.groups",
         "property_rights_wizard_role_rel",
         string="Roles",
-        compute="_compute_from_user",
+        compute="_compute_role_ids",
         store=True,
         readonly=False,
         domain=lambda self: [("id", "in", self.env["res.groups"]._get_utility_roles().ids)],
@@ -29,7 +29,7 @@ class PropertyRightsWizard(models.TransientModel):
         "res.groups",
         "property_rights_wizard_function_rel",
         string="Extra Functions",
-        compute="_compute_from_user",
+        compute="_compute_function_ids",
         store=True,
         readonly=False,
         domain=lambda self: [("id", "in", self.env["res.groups"]._get_utility_functions().ids)],
@@ -39,10 +39,14 @@ class PropertyRightsWizard(models.TransientModel):
         "res.groups", compute="_compute_implied_function_ids", string="Functions by Role"
     )
     scope_all_buildings = fields.Boolean(
-        string="All Buildings", compute="_compute_from_user", store=True, readonly=False
+        string="All Buildings", compute="_compute_scope_all_buildings", store=True, readonly=False
     )
     scope_building_ids = fields.Many2many(
-        "property.building", string="Buildings", compute="_compute_from_user", store=True, readonly=False
+        "property.building",
+        string="Buildings",
+        compute="_compute_scope_building_ids",
+        store=True,
+        readonly=False,
     )
     may_grant_all = fields.Boolean(compute="_compute_may_grant_all")
     reason = fields.Char(required=True)
@@ -50,19 +54,40 @@ class PropertyRightsWizard(models.TransientModel):
     def _compute_may_grant_all(self):
         self.may_grant_all = self.env.user.scope_all_buildings
 
+    # one method a field: a field given to create() keeps the others of its method from being computed
+
     @api.depends("user_id")
     def _compute_from_user(self):
-        roles = self.env["res.groups"]._get_utility_roles()
-        functions = self.env["res.groups"]._get_utility_functions()
         for wizard in self:
             user = wizard.user_id.sudo()
             wizard.name = user.name
             wizard.login = user.login
-            wizard.active = user.active if user else True
-            wizard.role_ids = user.group_ids & roles
-            wizard.function_ids = user.group_ids & functions
-            wizard.scope_all_buildings = user.scope_all_buildings
-            wizard.scope_building_ids = user.scope_building_ids
+
+    @api.depends("user_id")
+    def _compute_active(self):
+        for wizard in self:
+            wizard.active = wizard.user_id.sudo().active if wizard.user_id else True
+
+    @api.depends("user_id")
+    def _compute_role_ids(self):
+        for wizard in self:
+            wizard.role_ids = wizard.user_id.sudo().group_ids & self.env["res.groups"]._get_utility_roles()
+
+    @api.depends("user_id")
+    def _compute_function_ids(self):
+        functions = self.env["res.groups"]._get_utility_functions()
+        for wizard in self:
+            wizard.function_ids = wizard.user_id.sudo().group_ids & functions
+
+    @api.depends("user_id")
+    def _compute_scope_all_buildings(self):
+        for wizard in self:
+            wizard.scope_all_buildings = wizard.user_id.sudo().scope_all_buildings
+
+    @api.depends("user_id")
+    def _compute_scope_building_ids(self):
+        for wizard in self:
+            wizard.scope_building_ids = wizard.user_id.sudo().scope_building_ids
 
     @api.depends("role_ids")
     def _compute_implied_function_ids(self):

@@ -16,6 +16,7 @@ class PropertyRoomChange(models.TransientModel):
         required=True,
         compute="_compute_occupancy_id",
         store=True,
+        precompute=True,
         readonly=False,
     )
     unit_id = fields.Many2one("property.unit", string="New Unit", required=True)

@@ -1,0 +1,1 @@
+from . import test_audit, test_occupancy, test_pdf, test_rights
