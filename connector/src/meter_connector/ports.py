@@ -89,5 +89,8 @@ class BusLayer(Protocol):
     def details(self) -> Mapping[str, Any]:
         """Anything more for the health page, JSON-able."""
 
+    async def wait_broken(self) -> None:
+        """Never returns; raises what ended a task that should run for ever (a disk beyond help, a fault of ours): end the process."""
+
     async def stop(self) -> None:
         """Finish the frame on the wire, then close the links."""

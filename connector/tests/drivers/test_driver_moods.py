@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from meter_connector.drivers import make_driver
 from meter_connector.errors import GarbledError, MeterRefusedError, NoAnswerError, PasswordRefusedError
-from wirehelp import NOON, Desk, SimWire, meter_row, virtually
+from wirehelp import DEMO, NOON, Desk, SimWire, meter_row, virtually
 
 ENERGY = {"total"}
 LIVE = {"voltage_v", "current_a", "power_kw", "power_factor", "switch"}
@@ -259,6 +259,24 @@ def test_the_only_meter_on_the_line_tells_its_address(protocol: str, model: str)
         wire = SimWire([meter_row(1, model)])
         desk = Desk(wire)
         assert await make_driver(protocol, desk.bus).read_address(desk.line) == desk.meter.address
+        await wire.close()
+
+    virtually(main)
+
+
+def test_a_sleeping_water_meter_is_woken_by_the_repetition() -> None:
+    async def main() -> None:
+        quirks = {**DEMO["models"]["lxsy315-dn15"]["quirks"], "first_request_lost": True}
+        changed = {"quirks": quirks, "simulate": {"sleep_s": 20, "relay_lag_ms": 100}}
+        wire = SimWire([meter_row(1, "lxsy315-dn15")], models={"lxsy315-dn15": changed})
+        desk = Desk(wire)
+        driver = make_driver("cjt188", desk.bus)
+        desk.line.attempts = 2
+        for _ in range(3):
+            assert await driver.read_switch(desk.line, desk.meter, desk.circuit) == "on"
+            await asyncio.sleep(60)
+        await driver.switch(desk.line, desk.meter, desk.circuit, "off")
+        assert len(wire.commands("S1")) == 1
         await wire.close()
 
     virtually(main)

@@ -214,7 +214,9 @@ def test_the_time_is_broadcast_daily_in_the_sites_zone_and_drift_told_once() -> 
         await pass_time(200)
         assert all(abs(meter.clock_error_ms(0)) < 1500 for meter in stand.wire.meters.values())
         assert "clock_drift" not in stand.memory.kinds()
-        stand.wire.meter_faults("S2", clock_ppm=50_000_000.0)  # 250 s wrong again five seconds after the broadcast
+        stand.wire.meter_faults(
+            "S2", clock_ppm=50_000_000.0
+        )  # 250 s wrong again five seconds after the broadcast
         await pass_time(86400)
         await pass_time(86400)
         drifts = [event for event in stand.memory.events if event.kind == "clock_drift"]

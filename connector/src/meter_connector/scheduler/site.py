@@ -6,12 +6,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
 from ..errors import LinkError
 from ..model import Bus, Circuit, Gateway, Meter, Order, Schedule, SiteConfig
-from ..ports import BusStatus, GatewayStatus, Recorder, Stage
+from ..ports import BusLayer, BusStatus, GatewayStatus, Recorder, Stage
 from ..transports import BaseLink, DialInLimits, DialInListener, Refusal
 from .bus import BusRunner
 from .gateways import GatewayWatch
@@ -295,3 +295,9 @@ class _Compared:
 
     def __hash__(self) -> int:
         return hash(self.bus.id)
+
+
+if TYPE_CHECKING:
+
+    def _keeps_its_promise(scheduler: SiteScheduler) -> BusLayer:
+        return scheduler
