@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from meter_connector.drivers import make_driver
 from meter_connector.errors import GarbledError, MeterRefusedError, NoAnswerError, PasswordRefusedError
+from meter_connector.model import Circuit
 from wirehelp import DEMO, NOON, Desk, SimWire, meter_row, virtually
 
 ENERGY = {"total"}
@@ -277,6 +278,20 @@ def test_a_sleeping_water_meter_is_woken_by_the_repetition() -> None:
             await asyncio.sleep(60)
         await driver.switch(desk.line, desk.meter, desk.circuit, "off")
         assert len(wire.commands("S1")) == 1
+        await wire.close()
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("model", ["ddsy315", "lxsy315-dn15"])
+def test_a_second_circuit_never_moves_the_only_switch(model: str) -> None:
+    async def main() -> None:
+        wire = SimWire([meter_row(1, model)])
+        desk = Desk(wire)
+        driver = make_driver(desk.meter.model.protocol, desk.bus)
+        with pytest.raises(MeterRefusedError, match="circuit 2"):
+            await driver.switch(desk.line, desk.meter, Circuit(1, 2, True), "off")
+        assert desk.link.sent == []
         await wire.close()
 
     virtually(main)

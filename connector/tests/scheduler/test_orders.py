@@ -430,3 +430,34 @@ def test_the_same_order_again_is_carried_out_once() -> None:
         await stand.close()
 
     virtually(main)
+
+
+def test_a_phase_failure_under_a_mass_of_orders_leaves_the_bus_to_the_living() -> None:
+    async def main(are_dead: bool) -> int:
+        stand = Stand(SimWire([meter_row(n) for n in range(1, 41)]))
+        if are_dead:
+            for n in range(1, 31):
+                stand.wire.meter_faults(f"S{n}", silent=True)
+        await stand.start(schedule={"energy_s": 60, "live_s": 0, "switch_s": 0})
+        await pass_time(600)
+        if are_dead:
+            for n in range(1, 31):
+                stand.order(n, "switch_on", n, lives_s=24 * HOUR)
+        await pass_time(600)
+        stand.order(99, "switch_off", 35)
+        began = asyncio.get_running_loop().time()
+        assert await stand.ended(99) == ("confirmed", "off")
+        assert asyncio.get_running_loop().time() - began < 3
+        await pass_time(3600)
+        count = sum(len(stand.readings_of(n)) for n in range(31, 41))
+        if are_dead:
+            share = stand.scheduler._runners[1].exchange.stats.timeouts * 0.75 / 4800
+            assert share < 0.25
+            for n in range(1, 31):
+                stand.wire.meter_faults(f"S{n}", silent=False)
+            await until(lambda: all(stand.memory.result(n) for n in range(1, 31)), 600)
+            assert {result.state for result in stand.memory.results} == {"confirmed"}
+        await stand.close()
+        return count
+
+    assert virtually(lambda: main(True)) > virtually(lambda: main(False)) * 0.97

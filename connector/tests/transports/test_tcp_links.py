@@ -158,6 +158,9 @@ def test_a_half_open_connection_is_noticed_by_unanswered_requests() -> None:
                 link.note_timeout()
             assert link.connected
             link.note_timeout()
+            assert link.connected, "a short silence is dead meters"
+            link.silent_s = 0.0
+            link.note_timeout()
             assert not link.connected
             await until(lambda: link.connections == 2, 5)
 

@@ -228,6 +228,22 @@ def model_data(meter: Meter) -> Iterator[None]:
         raise MeterRefusedError(f"meter {meter.serial}, model {meter.model.code}: {error}") from error
 
 
+def switch_register(meter: Meter, circuit: Circuit) -> Register | None:
+    """The register that shows the switch of a circuit."""
+    for register in meter.model.registers:
+        if register.key == "switch" and register.circuit in (SHARED, circuit.number):
+            return register
+    return None
+
+
+def check_only_circuit(meter: Meter, circuit: Circuit) -> None:
+    """645 and 188 have one switch a meter: a command for another circuit would cut off the wrong customer."""
+    if circuit.number != 1:
+        raise MeterRefusedError(
+            f"meter {meter.serial}: circuit {circuit.number} has no switch of its own in {meter.model.protocol}"
+        )
+
+
 def refuse_switch(meter: Meter) -> MeterRefusedError:
     """The error for a meter whose model says nothing of a switch."""
     return MeterRefusedError(

@@ -13,7 +13,18 @@ from ..codecs.cjt188.matching import matches
 from ..codecs.values import Reading
 from ..errors import MeterRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
-from .base import Item, MeterValues, Shunned, Wanted, model_data, plan_items, read_items, refuse_switch
+from .base import (
+    Item,
+    MeterValues,
+    Shunned,
+    Wanted,
+    check_only_circuit,
+    model_data,
+    plan_items,
+    read_items,
+    refuse_switch,
+    switch_register,
+)
 from .dlt645 import byte_gap_s, scaled
 from .exchange import Query
 from .line import Line
@@ -67,6 +78,7 @@ class Cjt188Driver:
         spec = meter.model.switch
         if spec is None or spec.kind != "cjt188":
             raise refuse_switch(meter)
+        check_only_circuit(meter, circuit)
         if meter.model.quirks.get("first_request_lost"):
             await self.read_switch(line, meter, circuit)
         request = requests.valve(
@@ -80,10 +92,10 @@ class Cjt188Driver:
         await self._ask(line, meter, request, 13 + 5 + 6, f"valve {wanted}", is_read=False)
 
     async def read_switch(self, line: Line, meter: Meter, circuit: Circuit) -> SwitchState:
-        registers = [
-            r for r in meter.model.registers if r.key == "switch" and r.circuit in (0, circuit.number)
-        ]
-        di = (registers[0].di if registers else None) or requests.READ_DATA
+        register = switch_register(meter, circuit)
+        if register is None:
+            check_only_circuit(meter, circuit)
+        di = (register.di if register else None) or requests.READ_DATA
         return _valve(await self._read_di(line, meter, di))
 
     async def broadcast_clock(self, line: Line, when: datetime) -> None:

@@ -10,7 +10,7 @@ from ..codecs.dlt645_2007.matching import matches
 from ..codecs.values import Reading
 from ..errors import MeterRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
-from .base import Wanted, model_data, refuse_switch
+from .base import Wanted, check_only_circuit, model_data, refuse_switch, switch_register
 from .dlt645 import OVERHEAD_BYTES, SINGLE_BYTES, Dlt645Driver
 from .line import Line
 
@@ -57,16 +57,17 @@ class Dlt645v2007Driver(Dlt645Driver[Frame]):
         return switch_word(value) if register.key == "switch" else value
 
     async def switch(self, line: Line, meter: Meter, circuit: Circuit, wanted: Wanted) -> None:
+        check_only_circuit(meter, circuit)
         with model_data(meter):
             request = relay_request(meter, wanted)
         what = f"meter {meter.serial} switch {wanted}"
         await self._ask(line, request, OVERHEAD_BYTES, what, meter, is_read=False, is_fresh=True)
 
     async def read_switch(self, line: Line, meter: Meter, circuit: Circuit) -> SwitchState:
-        registers = [
-            r for r in meter.model.registers if r.key == "switch" and r.circuit in (0, circuit.number)
-        ]
-        register = registers[0] if registers else Register("switch", STATUS_WORD_3)
+        register = switch_register(meter, circuit)
+        if register is None:
+            check_only_circuit(meter, circuit)
+            register = Register("switch", STATUS_WORD_3)
         di = register.di or STATUS_WORD_3
         payload = await self._read_di(line, meter, di, SINGLE_BYTES, is_fresh=True)
         return switch_word(super()._value(register, self._decode(di, payload), 0))

@@ -25,7 +25,16 @@ from pymodbus.pdu.register_message import (
 from ..codecs.modbus import registers as maps
 from ..errors import GarbledError, MeterBusyError, MeterRefusedError, NoAnswerError
 from ..model import Bus, Circuit, Meter, MeterModel, Register, SwitchState, Value
-from .base import ENERGY_KEYS, MeterValues, Shunned, Wanted, model_data, read_items, refuse_switch
+from .base import (
+    ENERGY_KEYS,
+    MeterValues,
+    Shunned,
+    Wanted,
+    model_data,
+    read_items,
+    refuse_switch,
+    switch_register,
+)
 from .exchange import Query, WireTiming
 from .line import Line
 from .modbus_adu import Adu, Answer, RtuAdu, TcpAdu
@@ -86,9 +95,7 @@ class ModbusDriver:
         await self._ask(line, meter, pdu, 8, f"switch {wanted}", is_read=False)
 
     async def read_switch(self, line: Line, meter: Meter, circuit: Circuit) -> SwitchState:
-        register = next(
-            (r for r in meter.model.registers if r.key == "switch" and r.circuit in (0, circuit.number)), None
-        )
+        register = switch_register(meter, circuit)
         section = _section(switch_spec(meter, circuit), "read") or (register.params if register else {})
         if "address" not in section:
             raise MeterRefusedError(

@@ -126,7 +126,9 @@ class BusRunner:
         elif opened.order.kind == "sync_clock":
             job = ClockErrand(self, opened).job
         elif opened.circuit is not None:
-            job = Switching(self, opened, opened.circuit).job
+            work = Switching(self, opened, opened.circuit)
+            opened.hurry = work.hurry
+            job = work.job
         else:
             opened.finish("failed", f"meter {opened.meter.serial} has no such circuit")
             return
@@ -185,6 +187,10 @@ class BusRunner:
     def meter_answered(self, meter: Meter) -> None:
         """It answered something other than a sweep."""
         self._meter_alive(self.polls[meter.id], frozenset())
+
+    def count_unreachable(self) -> int:
+        """Orders of this bus whose meters do not answer."""
+        return sum(1 for opened in self._desk.open if opened.tries and opened.meter.id in self.polls)
 
     def driver_of(self, meter: Meter) -> Driver:
         """The driver of the meter's protocol on this bus."""
@@ -328,7 +334,7 @@ class BusRunner:
             self._wake_silent()
             self._plan(poll)
         if was_troubled:
-            self._hurry_orders(poll.meter.id)
+            self._hurry_orders(poll.meter.id, is_back=True)
 
     def _meter_failed(self, poll: MeterPoll, error: Exception) -> None:
         self.stats.reads_failed += 1
@@ -343,18 +349,17 @@ class BusRunner:
             if poll.is_silent:
                 self._queue.put(self._jobs[poll.meter.id], now)
 
-    def _hurry_orders(self, meter_id: int) -> None:
-        now = self._now()
+    def _hurry_orders(self, meter_id: int, *, is_back: bool) -> None:
         for opened in self._desk.of_meter(meter_id):
-            if opened.job is not None and opened.job in self._queue:
-                self._queue.put(opened.job, now)
+            if opened.hurry is not None and opened.job is not None and opened.job in self._queue:
+                opened.hurry(is_back)
 
     def _link_changed(self, is_up: bool) -> None:
         if is_up:
             self._wake_silent()
             for opened in self._desk.open:
                 if opened.meter.id in self.polls:
-                    self._hurry_orders(opened.meter.id)
+                    self._hurry_orders(opened.meter.id, is_back=False)
         self._wake.set()
 
     def _tell_meter(self, kind: str, meter: Meter, **data: Any) -> None:

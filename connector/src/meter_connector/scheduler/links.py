@@ -15,7 +15,7 @@ def link_key(bus: Bus) -> Hashable:
         return (link.kind, link.device, settings_of(bus))
     if link.kind == "tcp_client":
         return (link.kind, link.host, link.port)
-    return (link.kind, link.registration, link.heartbeat)
+    return (link.kind, link.registration)
 
 
 def settings_of(bus: Bus) -> SerialSettings:

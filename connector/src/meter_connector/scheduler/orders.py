@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..clock import Clock
@@ -43,6 +44,7 @@ class OpenOrder:
     window_until: float = 0.0
     reported: SwitchState = "unknown"
     job: Job | None = None
+    hurry: Callable[[bool], None] | None = None
     timer: asyncio.TimerHandle | None = None
 
     @property

@@ -185,7 +185,7 @@ class SiteScheduler:
         """A gateway whose links stayed the same is watched on without a word."""
         before = self._watches
         self._watches = {}
-        for gateway in site.gateways:
+        for gateway in (gateway for gateway in site.gateways if gateway.buses):
             links = list(dict.fromkeys(self._pool.get(bus) for bus in gateway.buses))
             old = before.pop(gateway.id, None)
             if old is not None and old.links == links:

@@ -41,9 +41,9 @@ class Switching:
         self._circuit = circuit
         self._tuning = bus.tuning
         self._wanted: Wanted = "on" if SWITCHES[opened.order.kind] == "on" else "off"
-        priority = Priority.SWITCH_ON if self._wanted == "on" else Priority.SWITCH_OFF
+        self._priority = Priority.SWITCH_ON if self._wanted == "on" else Priority.SWITCH_OFF
         name = f"order {opened.order.id} switch {self._wanted} {self._meter.serial}"
-        self.job = Job(name, priority, self._run, self._meter.id)
+        self.job = Job(name, self._priority, self._run, self._meter.id)
 
     async def _run(self, line: Line) -> None:
         if self._open.is_done:
@@ -137,6 +137,7 @@ class Switching:
         if opened.is_done:
             return
         opened.tries = 0
+        self.job.priority = self._priority
         self._show(state)
         await self._decide(line, state)
 
@@ -157,11 +158,21 @@ class Switching:
             await self._command(line)
 
     def _unreachable(self) -> None:
+        """Come back later, behind those whose meters answer; the bus hurries us when this one does (`hurry`)."""
         opened = self._open
         opened.tries += 1
-        pause = self._tuning.retry_first_s * 2.0 ** min(opened.tries - 1, 10)
-        in_window = asyncio.get_running_loop().time() < opened.window_until
-        self._again(self._delay() if in_window else min(pause, self._tuning.retry_limit_s))
+        if asyncio.get_running_loop().time() < opened.window_until:
+            self._again(self._delay())
+            return
+        limit = max(self._tuning.retry_limit_s, self._bus.count_unreachable() * self._tuning.retry_each_s)
+        self.job.priority = Priority.SCHEDULED
+        self._again(min(limit, self._tuning.retry_first_s * 2.0 ** min(opened.tries - 1, 20)))
+
+    def hurry(self, is_back: bool) -> None:
+        """The meter is back, or at least the connection to its bus is: try now, with all priority only in the first case."""
+        if is_back:
+            self.job.priority = self._priority
+        self._again(0.0)
 
     def _show(self, state: SwitchState) -> None:
         """What the switch shows is a reading too, when it says something new."""

@@ -33,6 +33,8 @@ class Tuning:
     retry_first_s: float = 2.0
     retry_limit_s: float = 30.0
     """Pauses before the next try of an order whose meter does not answer."""
+    retry_each_s: float = 7.5
+    """With many such orders on a bus (a phase has failed) the pauses grow: a time-out of 0.75 s each takes a tenth of the bus."""
     busy_retries: int = 5
     """A meter that says it is busy is asked again so often."""
     drift_s: float = 120.0

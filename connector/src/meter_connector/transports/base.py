@@ -24,7 +24,9 @@ MAX_BUFFERED = 65536
 """Bytes kept for a reader. Nobody reads between requests, and a babbling line must not fill the memory."""
 
 SILENT_TIMEOUTS = 12
-"""Unanswered requests in a row, with not a single byte in between, after which a connection is taken for half-open."""
+SILENT_S = 60.0
+"""So many unanswered requests in a row, and so long without a single byte, and a connection is taken for half-open. The kernel notices
+most dead peers earlier (tcp_client.py); this is for boxes in between that acknowledge whatever is sent."""
 
 
 class Wire(Protocol):
@@ -92,6 +94,8 @@ class BaseLink:
         self._listeners: list[StateListener] = []
         self._timeouts = 0
         self._timeouts_allowed = SILENT_TIMEOUTS
+        self._heard_at = 0.0
+        self.silent_s = SILENT_S
 
     @property
     def connected(self) -> bool:
@@ -134,7 +138,9 @@ class BaseLink:
 
     def note_timeout(self) -> None:
         self._timeouts += 1
-        if self._timeouts < self._timeouts_allowed or self._wire is None:
+        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        is_patient = self._timeouts < self._timeouts_allowed or silent_s < self.silent_s
+        if is_patient or self._wire is None:
             return
         self._timeouts = 0
         self._timeouts_allowed = min(self._timeouts_allowed * 2, SILENT_TIMEOUTS * 32)
@@ -159,6 +165,7 @@ class BaseLink:
             old.abort()
             self._fail_reader("the connection was replaced by a newer one")
         self._clear()
+        self._heard_at = asyncio.get_running_loop().time()
         self._up.set()
         if old is None:
             _logger.info("%s: connected", self.name)
@@ -171,6 +178,7 @@ class BaseLink:
         self.bytes_in += len(data)
         self._timeouts = 0
         self._timeouts_allowed = SILENT_TIMEOUTS
+        self._heard_at = asyncio.get_running_loop().time()
         self._deliver(self._filter.feed(data))
         if self._flush_handle is not None:
             self._flush_handle.cancel()
