@@ -1,6 +1,7 @@
 import time
 
 from odoo import api, fields, models
+from psycopg2.errors import UniqueViolation
 
 from .. import ingest_sql
 from ..batch import read_batch, to_parameters
@@ -9,8 +10,8 @@ from ..batch import read_batch, to_parameters
 class MeterIngest(models.AbstractModel):
     """Storing a batch of readings: the hot path. Whole batches in SQL, no ORM writes while all is well.
 
-    One statement stores what is new, brings live values up to date, opens hours and days, and wakes meters that were
-    offline. A second finds switches that changed. Only a batch that was not stored whole costs a third, which says why.
+    One statement stores what is new and brings live values up to date. A second looks for switches that are not as
+    wanted. Only changes cost more: a new hour, a batch not stored whole, a switch that moved, a meter that woke up.
     """
 
     _name = "meter.ingest"
@@ -22,33 +23,60 @@ class MeterIngest(models.AbstractModel):
         batch = read_batch(payload, time.time())
         parameters = to_parameters(batch) | {"connector_id": connector_id}
         self.env.flush_all()
-        self.env.cr.execute(ingest_sql.STORE, parameters)
-        stored, first_id, circuit_ids, awake_ids = self.env.cr.fetchone()
+        outcome = self._store_new(batch, parameters) or self._store_any(parameters)
+        stored, first_id, circuit_ids, switched, silent, is_outside = outcome
         verdicts = []
         if stored < batch.length - len(batch.rejected):
             self.env.cr.execute(ingest_sql.EXPLAIN, parameters | {"first_id": first_id or 2**62})
-            verdicts = self.env.cr.fetchall()
+            rows = batch.rows
+            verdicts = [(rows[number - 1], verdict) for number, verdict in self.env.cr.fetchall()]
+        if is_outside:
+            self.env.cr.execute(ingest_sql.PERIODS, parameters)
         if circuit_ids:
-            self._after_store(circuit_ids, awake_ids or [])
+            self._after_store(connector_id, circuit_ids, switched, silent)
         return {"accepted": stored, "exceptions": self._explain(connector_id, batch, verdicts)}
 
     @api.model
-    def _after_store(self, circuit_ids, awake_ids):
+    def _store_new(self, batch, parameters):
+        """Store a batch in which every row is new and of this connector; None (and nothing stored) when it is not so."""
+        store = ingest_sql.STORE_NEW_ONE_EACH if batch.has_one_each else ingest_sql.STORE_NEW
+        savepoint = self.env.cr.savepoint(flush=False)
+        try:
+            self.env.cr.execute(store, parameters, log_exceptions=False)
+            outcome = self.env.cr.fetchone()
+        except UniqueViolation:
+            savepoint.close(rollback=True)
+            return None
+        is_whole = outcome[0] == batch.length - len(batch.rejected)
+        savepoint.close(rollback=not is_whole)
+        return outcome if is_whole else None
+
+    @api.model
+    def _store_any(self, parameters):
+        """Store what is new and leave the rest."""
+        self.env.cr.execute(ingest_sql.STORE_ANY, parameters)
+        return self.env.cr.fetchone()
+
+    @api.model
+    def _after_store(self, connector_id, circuit_ids, switched, silent):
         """What depends on new readings: switches, meters back online, hooks of upper addons."""
         self.env["meter.live"].invalidate_model()
-        self.env.cr.execute(ingest_sql.SWITCHES, {"circuit_ids": circuit_ids})
-        changed_ids = [row[0] for row in self.env.cr.fetchall()]
-        if awake_ids:
-            meters = self.env["meter.meter"].browse(awake_ids)
-            meters.invalidate_recordset(["state", "state_since"])
-            self.env["meter.alarm"]._resolve_many("meter_offline", meters, at=fields.Datetime.now())
-        switches = self.env["meter.switch"]
-        if changed_ids:
-            changed = switches.browse(changed_ids)
+        if silent:
+            self._wake(silent)
+        if switched:
+            self.env.cr.execute(ingest_sql.SWITCHES, {"circuit_ids": switched})
+            changed = self.env["meter.switch"].browse(row[0] for row in self.env.cr.fetchall())
             changed.invalidate_recordset()
-            switches._after_report(changed)
-        switches._reconcile_circuits(circuit_ids)
+            changed._note_changed()
+        self.env["meter.switch"]._reconcile_circuits(connector_id, circuit_ids)
         self.env["meter.circuit"]._after_ingest(circuit_ids)
+
+    @api.model
+    def _wake(self, circuit_ids):
+        self.env.cr.execute(ingest_sql.AWAKE, {"circuit_ids": circuit_ids})
+        meters = self.env["meter.meter"].browse(row[0] for row in self.env.cr.fetchall())
+        meters.invalidate_recordset(["state", "state_since"])
+        self.env["meter.alarm"]._resolve_many("meter_offline", meters, at=fields.Datetime.now())
 
     @api.model
     def _explain(self, connector_id, batch, verdicts):

@@ -3,7 +3,11 @@ from hashlib import sha256
 
 from odoo import api, fields, models
 
-FIRST_CONFLICT = "conflict"
+from ..const import INGEST_COLUMNS
+
+CONFLICT = "conflict"
+#: Columns of the stored reading as text: exact, and comparable with what came.
+SHOWN = ", ".join(f"{name}::text" for name in (*INGEST_COLUMNS, "received_at"))
 
 
 class MeterIngestIssue(models.Model):
@@ -42,17 +46,17 @@ class MeterIngestIssue(models.Model):
     @api.depends("circuit_id", "at", "content")
     def _compute_stored_content(self):
         for issue in self:
-            issue.stored_content = issue._get_stored_content() if issue.verdict == FIRST_CONFLICT else False
+            issue.stored_content = issue._get_stored_content() if issue.verdict == CONFLICT else False
 
     def _get_stored_content(self):
         self.ensure_one()
         content = json.loads(self.content or "{}")
         self.env.cr.execute(
-            "SELECT * FROM meter_reading WHERE circuit_id = %s AND at = to_timestamp(%s) AT TIME ZONE 'utc'",
+            f"SELECT {SHOWN} FROM meter_reading WHERE circuit_id = %s AND at = to_timestamp(%s) AT TIME ZONE 'utc'",
             [content.get("circuit_id"), content.get("at")],
         )
         row = self.env.cr.dictfetchone() or {}
-        shown = {name: str(value) for name, value in row.items() if value is not None and name != "id"}
+        shown = {name: value for name, value in row.items() if value is not None}
         return json.dumps(shown, ensure_ascii=False, indent=1)
 
     @api.model
@@ -104,7 +108,7 @@ class MeterIngestIssue(models.Model):
     @api.model
     def _open_alarms(self, connector_id, kept, now):
         alarm = self.env["meter.alarm"].sudo()  # the connector's user has no rights on models
-        conflicts = {circuit_id for circuit_id, verdict in kept if verdict == FIRST_CONFLICT and circuit_id}
+        conflicts = {circuit_id for circuit_id, verdict in kept if verdict == CONFLICT and circuit_id}
         for circuit in self.env["meter.circuit"].sudo().browse(sorted(conflicts)):
             message = self.env._("%s sent two different readings of the same moment.", circuit.display_name)
             alarm._open("reading_conflict", circuit, message, at=now)

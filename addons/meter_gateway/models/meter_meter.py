@@ -244,11 +244,13 @@ class MeterMeter(models.Model):
     def _set_online(self, at):
         """Readings came: the meter is there again."""
         self.filtered(lambda meter: meter.state != "online").write({"state": "online", "state_since": at})
+        self.circuit_ids.live_ids.sudo().is_silent = False  # live values have no writer of their own
         self.env["meter.alarm"]._resolve_many("meter_offline", self, at=at)
 
     def _set_offline(self, at, message=None):
         """The meter does not answer: state and alarm (opened once)."""
         self.filtered(lambda meter: meter.state == "online").write({"state": "offline", "state_since": at})
+        self.circuit_ids.live_ids.sudo().is_silent = True  # live values have no writer of their own
         for meter in self:
             text = message or self.env._("Meter %s has not been read for a while.", meter.display_name)
             self.env["meter.alarm"]._open("meter_offline", meter, text, at=at)

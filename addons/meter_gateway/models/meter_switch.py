@@ -35,6 +35,7 @@ class MeterSwitch(models.Model):
     meter_id = fields.Many2one(related="circuit_id.meter_id", store=True, index=True)
     kind_id = fields.Many2one(related="circuit_id.kind_id", store=True)
     building_id = fields.Many2one(related="circuit_id.building_id", store=True, index=True)
+    connector_id = fields.Many2one(related="circuit_id.connector_id", store=True)
     service_point_id = fields.Many2one(related="circuit_id.service_point_id", store=True)
     unit_id = fields.Many2one(related="service_point_id.unit_id")
     company_id = fields.Many2one(related="circuit_id.company_id", store=True)
@@ -63,7 +64,7 @@ class MeterSwitch(models.Model):
     open_order_id = fields.Many2one("meter.order", compute="_compute_open_order_id")
 
     _circuit_uniq = models.UniqueIndex("(circuit_id)", "A circuit has one switch.")
-    _mismatch_idx = models.Index("(circuit_id) WHERE desired IS NOT NULL")
+    _mismatch_idx = models.Index("(circuit_id) WHERE desired IS NOT NULL AND reported <> desired")
 
     @api.depends("desired", "reported")
     def _compute_is_mismatch(self):
@@ -197,6 +198,12 @@ class MeterSwitch(models.Model):
         if generation is not None:
             vals["reported_generation"] = generation
         self.write(vals)
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE meter_live SET switch = %s, switch_at = %s WHERE circuit_id = %s AND switch_at IS DISTINCT FROM %s",
+            [reported, at, self.circuit_id.id, at],
+        )
+        self.circuit_id.live_id.invalidate_recordset(["switch", "switch_at"])
         return is_news
 
     @api.model

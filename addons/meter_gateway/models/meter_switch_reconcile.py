@@ -12,8 +12,9 @@ PENDING_GRACE_S = 300
 READ_BACK_S = 180
 
 CANDIDATES_SQL = """
-SELECT s.id FROM meter_switch s
- WHERE s.desired IS NOT NULL AND s.reported <> s.desired AND (%(everything)s OR s.circuit_id = ANY(%(circuit_ids)s))
+SELECT s.id, s.circuit_id FROM meter_switch s
+ WHERE s.desired IS NOT NULL AND s.reported <> s.desired
+   AND (%(connector_id)s IS NULL OR s.connector_id = %(connector_id)s)
    AND (s.next_try_at IS NULL OR s.next_try_at <= %(now)s)
    AND (s.reported <> 'pending' OR s.reported_at < %(pending_since)s)
    AND NOT EXISTS (SELECT 1 FROM meter_order o
@@ -26,29 +27,29 @@ class MeterSwitch(models.Model):
     _inherit = "meter.switch"
 
     @api.model
-    def _get_candidates(self, circuit_ids=None):
-        """Switches that are not as wanted while nothing is under way; ``circuit_ids`` None = all."""
+    def _get_candidates(self, connector_id=None, circuit_ids=None):
+        """Switches (of a connector, of these circuits) that are not as wanted while nothing is under way."""
         now = fields.Datetime.now()
         self.env.flush_all()
         self.env.cr.execute(
             CANDIDATES_SQL,
             {
-                "everything": circuit_ids is None,
-                "circuit_ids": list(circuit_ids or []),
+                "connector_id": connector_id,
                 "now": now,
                 "pending_since": now - timedelta(seconds=PENDING_GRACE_S),
                 "kinds": list(SWITCH_ORDER_KINDS),
                 "open": list(OPEN_ORDER_STATES),
             },
         )
-        return self.sudo().browse(
-            row[0] for row in self.env.cr.fetchall()
-        )  # timers and connectors act for nobody
+        rows = self.env.cr.fetchall()  # few: the index holds only switches that are not as wanted
+        wanted = None if circuit_ids is None else set(circuit_ids)
+        ids = [switch_id for switch_id, circuit_id in rows if wanted is None or circuit_id in wanted]
+        return self.sudo().browse(ids)  # timers and connectors act for nobody
 
     @api.model
-    def _reconcile_circuits(self, circuit_ids):
+    def _reconcile_circuits(self, connector_id, circuit_ids):
         """Contact with these circuits: whoever has paid does not stay dark."""
-        self._get_candidates(circuit_ids)._reconcile()
+        self._get_candidates(connector_id, circuit_ids)._reconcile()
 
     def _reconcile(self):
         """Order again what is wanted and not so. Callers pass switches without an open order."""

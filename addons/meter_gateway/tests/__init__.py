@@ -1,1 +1,1 @@
-from . import common
+from . import test_ingest
