@@ -14,6 +14,14 @@ class ContractContract(models.Model):
 
     fee_ids = fields.One2many("prepaid.fee", "contract_id", string="Withheld Fees")
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        """The lines of a tenancy have periods of their own: rent by the quarter, property fee by the month."""
+        for vals in vals_list:
+            if vals.get("is_tenancy", self.env.context.get("default_is_tenancy")):
+                vals.setdefault("line_recurrence", True)
+        return super().create(vals_list)
+
     def _get_zone(self):
         return ZoneInfo(self._get_tz())
 

@@ -187,7 +187,7 @@ class PaymentTransaction(models.Model):
     def _lock_for_money(self):
         """Wait for whoever works on these transactions; under REPEATABLE READ the loser is retried by Odoo."""
         if self:
-            self.flush_recordset()
+            self.wallet_id._lock()
             self.env.cr.execute(
                 "SELECT id FROM payment_transaction WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [self.ids]
             )

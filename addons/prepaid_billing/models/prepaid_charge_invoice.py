@@ -72,7 +72,9 @@ class PrepaidCharge(models.Model):
 
     def _get_line_text(self, point, spans, prices, zone):
         """Lines of text: what and where, the readings of each meter, the prices."""
-        yield f"{point.kind_id.name} {point.unit_id.code or ''} {point.display_name}".replace("  ", " ")
+        unit = point.unit_id.code or ""
+        place = point.display_name if unit in point.display_name else f"{unit} {point.display_name}"
+        yield f"{point.kind_id.name} {place}"
         for span in spans:
             meter = self.env["meter.installation"].browse(span["installation_id"]).circuit_id.meter_id
             yield self.env._(
@@ -96,14 +98,8 @@ class PrepaidCharge(models.Model):
 
     @api.model
     def _get_price_label(self, line, rate, tier):
-        rates = {
-            "t1": self.env._("Sharp rate"),
-            "t2": self.env._("Peak rate"),
-            "t3": self.env._("Flat rate"),
-            "t4": self.env._("Valley rate"),
-        }
         if line == "rate":
-            return rates[rate]
+            return self.env["utility.tariff.version"]._get_rate_names()[rate]
         return self.env._("Tier %s", tier) if line == "tier" else self.env._("Price")
 
     @api.model

@@ -116,6 +116,11 @@ class PrepaidInvoiceBatch(models.Model):
         )
         return {**action, "domain": [("prepaid_batch_id", "in", self.ids)]}
 
+    def action_refresh(self):
+        """Button without effect but that the page is read again."""
+        self.check_access("read")
+        return True
+
     def action_retry(self):
         """Once more for the tenancies that failed, after what was wrong is put right."""
         self.ensure_one()

@@ -228,7 +228,7 @@ class PrepaidRefund(models.Model):
         }
 
     def _lock_for_money(self):
-        self.flush_recordset()
+        self.wallet_id._lock()
         self.env.cr.execute(
             "SELECT id FROM prepaid_refund WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [self.ids]
         )

@@ -106,6 +106,7 @@ class PrepaidTopup(models.Model):
         """
         self._check_function(GROUP_COUNTER)
         wallet.contract_id.with_env(self.env).check_access("read")
+        wallet._lock()  # whoever moves money of a wallet locks it first: a second click waits here
         known = request_key and self.sudo().search([("request_key", "=", request_key)])
         if known:
             return known.sudo(False)
@@ -146,8 +147,8 @@ class PrepaidTopup(models.Model):
         self.check_access("read")
         self.contract_id.check_access("read")
         for topup in self.sudo():
+            topup._lock_for_money()
             if topup.state == "draft":
-                topup._lock_for_money()
                 topup._post_counter_sudo()
         return True
 
@@ -218,93 +219,6 @@ class PrepaidTopup(models.Model):
             "state": self.state,
         }
 
-    # --- taking it back -------------------------------------------------------------------------------------
-
-    def action_open_reversal(self):
-        """Ask for the reason of a reversal."""
-        self.ensure_one()
-        self._check_may_reverse()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Reverse Top-up"),
-            "res_model": "prepaid.topup.reversal",
-            "view_mode": "form",
-            "target": "new",
-            "context": {"default_topup_id": self.id},
-        }
-
-    def _check_may_reverse(self):
-        """Only what was received today, at the counter; a cashier only their own and up to the limit."""
-        self.ensure_one()
-        self.check_access("read")
-        topup_sudo = self.sudo()
-        if topup_sudo.state != "posted" or topup_sudo.method == "online":
-            raise UserError(
-                self.env._("Only a top-up received at the counter can be reversed. Use a refund instead.")
-            )
-        contract = topup_sudo.contract_id
-        if contract._get_local_date(topup_sudo.posted_at) != contract._get_local_date(fields.Datetime.now()):
-            raise UserError(self.env._("Only a top-up of today can be reversed. Use a refund instead."))
-        if self.env.user.has_group(GROUP_REFUND):
-            return
-        self._check_function(GROUP_COUNTER)
-        within = to_decimal(topup_sudo.amount) <= to_decimal(topup_sudo.company_id.prepaid_reversal_limit)
-        if topup_sudo.cashier_id != self.env.user or not within:
-            raise AccessError(
-                self.env._(
-                    "You may reverse your own top-ups up to the limit only. Ask somebody with the right to refund."
-                )
-            )
-
-    def _reverse(self, reason):
-        """Take back a mistaken top-up: payment entry reversed in the books, reversal entry in the wallet."""
-        self.ensure_one()
-        if not (reason or "").strip():
-            raise ValidationError(self.env._("Give the reason of the reversal."))
-        self._lock_for_money()
-        self._check_may_reverse()
-        self.sudo()._reverse_sudo(reason.strip())
-
-    def _reverse_sudo(self, reason):
-        """As superuser: a cashier has no rights on accounts and wallets."""
-        move = self.payment_id.move_id
-        reversal = move._reverse_moves(
-            [
-                {
-                    "ref": self.env._(
-                        "Reversal of %(number)s: %(reason)s", number=self.number, reason=reason
-                    ),
-                    "date": self.contract_id._get_local_date(fields.Datetime.now()),
-                    "wallet_id": self.wallet_id.id,
-                    "contract_id": self.contract_id.id,
-                }
-            ],
-            cancel=True,
-        )
-        before = self._get_audit_values()
-        entry = self.wallet_id._post_entry(
-            "reversal",
-            self.env["utility.kind"],
-            -to_decimal(self.amount),
-            f"prepaid.topup,{self.id},reversal",
-            self.env._("Reversal of top-up %(number)s: %(reason)s", number=self.number, reason=reason),
-            payment_id=self.payment_id.id,
-        )
-        self.env["prepaid.booking"]._book_sudo(entry, reversal)
-        self.write(
-            {
-                "state": "reversed",
-                "reversed_at": fields.Datetime.now(),
-                "reversed_by_id": self.env.uid,
-                "reversal_reason": reason,
-                "reversal_entry_id": entry.id,
-                "reversal_move_id": reversal.id,
-            }
-        )
-        self.wallet_id._reconcile_advance_sudo()
-        self.env["audit.entry"]._log("topup.reverse", self, before, self._get_audit_values(), reason)
-        self.contract_id._evaluate_supply("topup_reversal")
-
     # --- receipt --------------------------------------------------------------------------------------------
 
     def action_print_receipt(self):
@@ -329,7 +243,7 @@ class PrepaidTopup(models.Model):
     # --- helpers --------------------------------------------------------------------------------------------
 
     def _lock_for_money(self):
-        self.flush_recordset()
+        self.wallet_id._lock()
         self.env.cr.execute(
             "SELECT id FROM prepaid_topup WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [self.ids]
         )

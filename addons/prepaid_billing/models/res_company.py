@@ -121,15 +121,17 @@ class ResCompany(models.Model):
     def _prepaid_create_advance_account(self):
         Account = self.env["account.account"].with_company(self)
         domain = [("company_ids", "in", self.ids), ("code", "=", ADVANCE_CODE)]
-        return Account.search(domain, limit=1) or Account.create(
+        account = Account.search(domain, limit=1) or Account.create(
             {
-                "name": "Tenant Advances (Water and Power)",
+                "name": self.env._("Tenant Advances (Water and Power)"),
                 "code": ADVANCE_CODE,
                 "account_type": "asset_receivable",
                 "reconcile": True,
                 "company_ids": [Command.set(self.ids)],
             }
         )
+        self._prepaid_translate_name(account, lambda env: env._("Tenant Advances (Water and Power)"))
+        return account
 
     def _prepaid_find_journal(self, journal_type):
         domain = [*self.env["account.journal"]._check_company_domain(self), ("type", "=", journal_type)]
@@ -146,15 +148,24 @@ class ResCompany(models.Model):
 
     def _prepaid_create_invoice_journal(self):
         income = self._prepaid_find_journal("sale").default_account_id
-        return self.env["account.journal"].create(
+        journal = self.env["account.journal"].create(
             {
-                "name": "Water and Power Invoices",
+                "name": self.env._("Water and Power Invoices"),
                 "code": "WPI",
                 "type": "sale",
                 "company_id": self.id,
                 "default_account_id": income.id,
             }
         )
+        self._prepaid_translate_name(journal, lambda env: env._("Water and Power Invoices"))
+        return journal
+
+    @api.model
+    def _prepaid_translate_name(self, record, get_name):
+        """Names of what we set up, in each installed language."""
+        for code, _label in self.env["res.lang"].get_installed():
+            translated = record.with_context(lang=code)
+            translated.name = get_name(translated.env)
 
     def _prepaid_find_expense_account(self):
         domain = [("company_ids", "in", self.ids), ("account_type", "=", "expense")]

@@ -17,7 +17,11 @@ class UtilityKind(models.Model):
     def _prepaid_setup_products(self):
         """Give each kind without one its own service product, untaxed, in the current company."""
         for kind in self.search([]).filtered(lambda kind: not kind.product_id):
-            kind.product_id = self.env["product.product"].create(kind._prepare_product())
+            product = self.env["product.product"].create(kind._prepare_product())
+            self.env["res.company"]._prepaid_translate_name(
+                product, lambda env, kind=kind: kind.with_env(env).name
+            )
+            kind.product_id = product
 
     def _prepare_product(self):
         return {

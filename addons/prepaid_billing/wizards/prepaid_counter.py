@@ -43,6 +43,11 @@ class PrepaidCounter(models.TransientModel):
     )
     supply_text = fields.Char(compute="_compute_supply_text", string="Supply")
 
+    @api.depends("topup_id")
+    def _compute_display_name(self):
+        for counter in self:
+            counter.display_name = counter.topup_id.number or self.env._("Counter")
+
     @api.depends("contract_id")
     def _compute_currency_id(self):
         for counter in self:
