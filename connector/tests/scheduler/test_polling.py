@@ -255,3 +255,22 @@ def test_strange_frames_are_kept_but_are_no_flood_of_events() -> None:
         await stand.close()
 
     virtually(main)
+
+
+def test_a_fault_of_ours_in_a_bus_is_told_to_who_waits_for_it() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1)]))
+        await stand.start()
+        broken = asyncio.create_task(stand.scheduler.wait_broken())
+        await pass_time(60)
+        assert not broken.done()
+
+        async def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        stand.scheduler._runners[1].sweep = fail  # type: ignore[assignment,method-assign]
+        with pytest.raises(ZeroDivisionError):
+            await broken
+        await stand.close()
+
+    virtually(main)

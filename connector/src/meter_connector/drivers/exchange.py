@@ -93,7 +93,7 @@ class Query(Generic[F]):
     `late_key`: requests with equal keys could take each other's late answers; `item` tells what was asked where the answer does not
     (Modbus RTU). `is_read`: may be repeated without harm. `is_fresh`: must not be answered by what the meter said before it. `retry_data` replaces `data` from the second
     try on. `gap_s`: silence that the protocol wants before a request. `byte_gap_s`: longest silence within the answer. `is_answer_like_request`: the good answer has
-    the same bytes as the request (Modbus function 6).
+    the same bytes as the request (Modbus function 6). `is_guess`: perhaps nobody is there, so silence says nothing about the connection.
     """
 
     data: bytes
@@ -109,6 +109,7 @@ class Query(Generic[F]):
     gap_s: float = 0.0
     byte_gap_s: float = BYTE_GAP_S
     is_answer_like_request: bool = False
+    is_guess: bool = False
 
 
 @dataclass
@@ -347,7 +348,8 @@ class Exchange:
         query = attempt.query
         until = self._now() + LATE_S + 2 * self.timing.extra_latency_s
         self._late.append(_Asked(query.accept, query.late_key, query.item, until))
-        self.link.note_timeout()
+        if not query.is_guess:
+            self.link.note_timeout()
         if not attempt.received or bytes(attempt.received) == attempt.sent:
             self.stats.timeouts += 1
             return NoAnswerError(f"{query.what}: no answer")

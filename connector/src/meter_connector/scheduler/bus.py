@@ -88,8 +88,8 @@ class BusRunner:
 
     # ---- life ----
 
-    def start(self, before: Mapping[int, MeterPoll]) -> None:
-        """Begin. `before`: what a former runner knew of its meters' silence."""
+    def start(self, before: Mapping[int, MeterPoll]) -> asyncio.Task[None]:
+        """Begin. `before`: what a former runner knew of its meters' silence. The task ends only when stopped or by a fault."""
         now = self._now()
         for place, (meter_id, poll) in enumerate(self.polls.items()):
             poll.start(now, place / len(self.polls))
@@ -99,6 +99,7 @@ class BusRunner:
         self.clocks.start()
         self._unsubscribe = self.link.subscribe(self._link_changed)
         self._task = asyncio.create_task(self._run(), name=f"bus {self.bus.id}")
+        return self._task
 
     async def stop(self) -> None:
         """End after the frame that is on the wire."""
@@ -111,11 +112,6 @@ class BusRunner:
         await asyncio.wait({task}, timeout=self.tuning.stop_s)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """Ends only when stopped or by an error nobody expected."""
-        return self._task
 
     # ---- work ----
 

@@ -61,12 +61,15 @@ class SiteScheduler:
         self._recorder_task: asyncio.Task[None] | None = None
         self._listen_task: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
+        self._broke = asyncio.Event()
+        self._error: BaseException | None = None
 
     async def apply(self, site: SiteConfig) -> None:
         """See ports.BusLayer."""
         async with self._changing:
             if self._recorder_task is None:
                 self._recorder_task = asyncio.create_task(self.recording.run(), name="recording")
+                self._recorder_task.add_done_callback(self._task_ended)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}
             polls = await self._stop_changed(wanted)
             await self._pool.keep_only({link_key(bus) for _, bus, _ in wanted.values()})
@@ -118,17 +121,10 @@ class SiteScheduler:
         }
 
     async def wait_broken(self) -> None:
-        """Never returns; raises what ended a task that should run for ever (a disk that is beyond help, a fault of ours)."""
-        while True:
-            tasks = {runner.task for runner in self._runners.values()} | {self._recorder_task}
-            alive = {task for task in tasks if task is not None}
-            if not alive:
-                await asyncio.sleep(1.0)
-                continue
-            done, _ = await asyncio.wait(alive, timeout=5.0, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    raise error
+        """See ports.BusLayer."""
+        await self._broke.wait()
+        assert self._error is not None
+        raise self._error
 
     async def stop(self) -> None:
         """See ports.BusLayer."""
@@ -179,7 +175,7 @@ class SiteScheduler:
         )
         self._runners[bus.id] = runner
         self._signatures[bus.id] = signature
-        runner.start(polls)
+        runner.start(polls).add_done_callback(self._task_ended)
 
     def _watch_gateways(self, site: SiteConfig) -> None:
         """A gateway whose links stayed the same is watched on without a word."""
@@ -258,6 +254,13 @@ class SiteScheduler:
         self.notices.tell_limited(
             "refused", limit, "gateway_refused", peer=refusal.peer, reason=refusal.reason, hex=text
         )
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        _logger.critical("%s ended", task.get_name(), exc_info=error)
+        self._error = self._error or error
+        self._broke.set()
 
     async def _stop_recording(self) -> None:
         """What was read and decided until now still goes to the disk, if the disk takes it."""
