@@ -76,6 +76,11 @@ class Uplink:
             "report": lambda: self._forever("report", self.results.step, LONGEST_PAUSE_S),
         }
 
+    @property
+    def is_config_pending(self) -> bool:
+        """Has Odoo a configuration that we have not fetched yet?"""
+        return self._config_wanted.is_set()
+
     def say_hello_soon(self) -> None:
         """Something in the status is worth telling now."""
         self._hello_wanted.set()

@@ -1,0 +1,5 @@
+"""`python -m meter_connector`."""
+
+from .cli import main
+
+main()

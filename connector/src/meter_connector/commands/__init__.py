@@ -1,0 +1,1 @@
+"""What the command line does, a file a command. Each `run(arguments)` returns an exit code."""
