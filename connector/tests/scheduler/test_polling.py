@@ -235,6 +235,9 @@ def test_a_water_meters_clock_is_compared_with_every_reading_and_told_once_a_day
         await pass_time(3600)
         drifts = [event for event in stand.memory.events if event.kind == "clock_drift"]
         assert [(event.meter_id, round(event.data["drift_s"], -1)) for event in drifts] == [(101, 1000)]
+        stand.wire.meter_faults("S1", clock_offset_s=0)
+        await pass_time(600)
+        assert stand.memory.kinds().count("clock_ok") == 1
         await stand.close()
 
     virtually(main)

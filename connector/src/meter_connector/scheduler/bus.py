@@ -211,10 +211,10 @@ class BusRunner:
         }
         self._notices.tell_limited(("password", meter.id), 1, "password_refused", **ids, code=error.code)
 
-    def tell_drift(self, meter: Meter, drift_s: float) -> None:
-        """A meter's clock is wrong."""
+    def tell_drift(self, kind: str, meter: Meter, drift_s: float) -> None:
+        """A meter's clock is wrong, or right again."""
         ids = {"gateway_id": self.gateway_id, "bus_id": self.bus.id, "meter_id": meter.id}
-        self._notices.tell("clock_drift", **ids, drift_s=round(drift_s))
+        self._notices.tell(kind, **ids, drift_s=round(drift_s))
 
     def status(self) -> BusStatus:
         """For hello."""

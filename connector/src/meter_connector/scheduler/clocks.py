@@ -88,14 +88,16 @@ class ClockKeeper:
             self._check(meter, shown)
 
     def _check(self, meter: Meter, shown: datetime) -> None:
-        """Report a wrong clock, once a day."""
+        """Report a wrong clock once a day, and that it is right again."""
         drift_s = (shown - self._bus.local_time()).total_seconds()
         if abs(drift_s) <= self._bus.tuning.drift_s:
+            if self._told.pop(meter.id, None) is not None:
+                self._bus.tell_drift("clock_ok", meter, drift_s)
             return
         now = asyncio.get_running_loop().time()
         if now - self._told.get(meter.id, now - DAY_S) >= DAY_S:
             self._told[meter.id] = now
-            self._bus.tell_drift(meter, drift_s)
+            self._bus.tell_drift("clock_drift", meter, drift_s)
 
 
 def next_at(now: float, text: str, zone: tzinfo) -> float:
