@@ -258,3 +258,20 @@ def test_a_broadcast_keeps_the_wire_until_it_is_out() -> None:
         assert asyncio.get_running_loop().time() - started == pytest.approx(24 * 11 / 2400)
 
     virtually(main)
+
+
+@pytest.mark.parametrize("noise", [b"\x00\x55", b"\x68", bytes.fromhex("68 AA AA AA AA AA AA 68 91 C8")])
+def test_a_babbling_line_ends_a_request_in_time(noise: bytes) -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.says(*((0.02 * n, noise) for n in range(500)))
+        asked = query()
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(GarbledError):
+            await bench.exchange.ask(asked)
+        longest = (
+            TIMING.timeout_s(len(asked.data), asked.answer_bytes) + TIMING.wire_s(asked.answer_bytes) + 0.5
+        )
+        assert asyncio.get_running_loop().time() - started < longest + 0.05
+
+    virtually(main)

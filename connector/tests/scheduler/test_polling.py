@@ -135,6 +135,17 @@ def test_a_bus_that_was_all_dead_is_found_again_within_half_a_minute() -> None:
     virtually(main)
 
 
+def test_a_dead_bus_of_forty_meters_is_known_within_two_minutes() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(n) for n in range(1, 41)]))
+        stand.wire.faults(silent=True)
+        await stand.start(schedule={"energy_s": 30, "live_s": 30, "switch_s": 30})
+        await until(lambda: len(stand.scheduler.silent_meters()) == 40, 120)
+        await stand.close()
+
+    virtually(main)
+
+
 def test_without_a_connection_no_meter_is_blamed() -> None:
     async def main() -> None:
         stand = Stand(SimWire([meter_row(1)]))

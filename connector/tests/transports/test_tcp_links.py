@@ -135,6 +135,17 @@ def test_a_gateway_that_is_not_there_is_tried_again_and_again() -> None:
     really(main)
 
 
+def test_a_host_that_is_no_name_is_an_error_that_is_tried_again() -> None:
+    async def main() -> None:
+        link = TcpClientLink("a..b", 1, backoff=quick())
+        await link.open()
+        await until(lambda: link._backoff.failures > 2, 5)
+        assert "a..b" in link.last_error
+        await link.close()
+
+    really(main)
+
+
 def test_bytes_of_the_old_connection_are_not_read_on_the_new_one() -> None:
     async def main() -> None:
         async with gateway_and_link() as (gateway, link):

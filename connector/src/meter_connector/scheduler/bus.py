@@ -82,6 +82,7 @@ class BusRunner:
         self._jobs = {meter.id: self._poll_job(meter) for meter in bus.meters}
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._failed_in_row = 0
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self.clocks = ClockKeeper(self, schedules.values())
@@ -157,7 +158,7 @@ class BusRunner:
         await self.recording.room()
         poll = self.polls[meter.id]
         wanted = poll.all_keys() if keys is None else keys
-        line.attempts = poll.attempts
+        line.attempts = poll.attempts if self._failed_in_row < self.tuning.quiet_after else 1
         try:
             values = await self.driver_of(meter).read(line, meter, wanted)
         except LinkError:
@@ -324,6 +325,7 @@ class BusRunner:
 
     def _meter_alive(self, poll: MeterPoll, keys: frozenset[str]) -> None:
         """It answered; when it was silent, its neighbours may be back too, and its orders have waited long enough."""
+        self._failed_in_row = 0
         was_troubled = poll.failures > 0
         if poll.answered(self._now(), keys):
             self._tell_meter("meter_back", poll.meter)
@@ -334,6 +336,7 @@ class BusRunner:
 
     def _meter_failed(self, poll: MeterPoll, error: Exception) -> None:
         self.stats.reads_failed += 1
+        self._failed_in_row += 1
         if poll.failed(self._now()):
             _logger.warning("meter %s is silent: %s", poll.meter.serial, error)
             self._tell_meter("meter_silent", poll.meter, error=str(error)[:200])

@@ -13,6 +13,8 @@ class Tuning:
     """A read of a meter that answered last time."""
     doubtful_attempts: int = 2
     """A read of a meter that did not."""
+    quiet_after: int = 3
+    """After so many sweeps in a row without an answer, whichever meters, each read is sent once: the fault is the bus's."""
     silent_after: int = 3
     """Sweeps without an answer in a row until a meter counts as silent."""
     probe_first_s: float = 15.0

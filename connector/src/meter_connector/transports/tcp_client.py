@@ -98,3 +98,5 @@ class TcpClientLink(ReconnectingLink):
                 await loop.create_connection(lambda: StreamWire(self), self.host, self.port)
         except TimeoutError as error:
             raise TimeoutError(f"no connection within {self._connect_timeout_s:g} s") from error
+        except UnicodeError as error:
+            raise OSError(f"{self.host!r} is no host name: {error}") from error
