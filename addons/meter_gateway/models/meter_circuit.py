@@ -1,5 +1,4 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
 
 
 class MeterCircuit(models.Model):
@@ -93,16 +92,10 @@ class MeterCircuit(models.Model):
         self.env["meter.switch"].sudo().create([{"circuit_id": circuit.id} for circuit in switched])
         return circuits
 
-    @api.ondelete(at_uninstall=False)
-    def _unlink_except_read(self):
-        """Readings are for ever; a meter that was ever read is archived, not deleted."""
+    def _get_live_rows(self):
+        """{circuit id: newest values}, exact; see ``meter.live._get_rows``."""
         self.env.flush_all()
-        self.env.cr.execute(
-            "SELECT circuit_id FROM meter_live WHERE circuit_id = ANY(%s) AND at IS NOT NULL LIMIT 1",
-            [self.ids],
-        )
-        if self.env.cr.rowcount:
-            raise UserError(self.env._("A meter that has readings cannot be deleted; archive it instead."))
+        return self.env["meter.live"]._get_rows(self.ids)
 
     @api.model
     def _after_ingest(self, circuit_ids):

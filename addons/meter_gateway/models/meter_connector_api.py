@@ -96,6 +96,7 @@ class MeterConnector(models.Model):
         }
         now = fields.Datetime.now()
         self._check_caller_group()
+        self.env.flush_all()
         self.env.cr.execute(
             ORDERS_SQL,
             {"uid": self.env.uid, "now": now, "redeliver": now - timedelta(seconds=REDELIVER_AFTER_S)},

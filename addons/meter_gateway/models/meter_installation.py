@@ -77,6 +77,7 @@ class MeterInstallation(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        self.flush_model()  # an installation ended in this transaction makes room for the new one
         installations = super().create(vals_list)
         for installation in installations:
             self.env["audit.entry"]._log(

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 
 from ..const import LIVE_COLUMNS
 
@@ -143,7 +143,7 @@ class MeterMeter(models.Model):
     @api.depends_context("uid")
     def _compute_live(self):
         """Newest values of the first circuit; other circuits are shown in their own lines."""
-        rows = self.env["meter.live"]._get_rows(self.circuit_ids.ids)
+        rows = self.circuit_ids._get_live_rows()
         for meter in self:
             circuit = meter.circuit_ids[:1]
             row = rows.get(circuit.id, {})
@@ -240,6 +240,20 @@ class MeterMeter(models.Model):
                 ]
             )
         return meters
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_used(self):
+        """Readings and installations are history; a meter that has any is archived, not deleted."""
+        for meter in self:
+            if meter.installation_ids or any(
+                row["at"] for row in meter.circuit_ids._get_live_rows().values()
+            ):
+                raise UserError(
+                    self.env._(
+                        "Meter %s was installed or read; archive it instead of deleting it.",
+                        meter.display_name,
+                    )
+                )
 
     def _set_online(self, at):
         """Readings came: the meter is there again."""

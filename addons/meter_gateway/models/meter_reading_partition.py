@@ -1,13 +1,15 @@
 """Storage of readings: table ``meter_reading_data``, one partition a month, under the view ``meter_reading``.
 
 A partitioned table as a model's own table makes every registry load complain, and a simple view is updatable in
-PostgreSQL, so the view is the model's table (docs/adr/readings-partition-view.md).
+PostgreSQL, so the view is the model's table (docs/adr/readings-partition-view.md). Readings are facts: the database
+itself refuses to change or delete them. Detaching a month for the archive is fine.
 """
 
 from datetime import datetime
 
 from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
+from odoo.addons.property_utility.tools import protect_table
 from odoo.tools import SQL
 
 #: Months kept ready around today: late readings have a place, and a stopped timer is no disaster.
@@ -30,21 +32,6 @@ CREATE TABLE IF NOT EXISTS meter_reading_data (
 CREATE INDEX IF NOT EXISTS meter_reading_data_id_idx ON meter_reading_data (id);
 """
 
-#: Readings are facts: the database itself refuses to change or delete them. Detaching a month for the archive is fine.
-GUARD_SQL = """
-CREATE OR REPLACE FUNCTION meter_reading_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'readings are never changed or deleted (%% on %%)', TG_OP, TG_TABLE_NAME
-        USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-DROP TRIGGER IF EXISTS meter_reading_refuse ON meter_reading_data;
-CREATE TRIGGER meter_reading_refuse BEFORE UPDATE OR DELETE ON meter_reading_data
-    FOR EACH ROW EXECUTE FUNCTION meter_reading_refuse();
-DROP TRIGGER IF EXISTS meter_reading_refuse_truncate ON meter_reading_data;
-CREATE TRIGGER meter_reading_refuse_truncate BEFORE TRUNCATE ON meter_reading_data
-    FOR EACH STATEMENT EXECUTE FUNCTION meter_reading_refuse();
-"""
-
 VIEW_SQL = """
 CREATE OR REPLACE VIEW meter_reading AS
 SELECT id, circuit_id, at, total, t1, t2, t3, t4, voltage_v, current_a, power_kw, power_factor,
@@ -58,7 +45,7 @@ class MeterReading(models.Model):
 
     def init(self):
         self.env.cr.execute(TABLE_SQL)
-        self.env.cr.execute(GUARD_SQL.replace("%%", "%"))
+        protect_table(self.env.cr, "meter_reading_data")
         self.env.cr.execute(VIEW_SQL)
         self._create_default_partition()
         self._create_partitions()
@@ -71,7 +58,7 @@ class MeterReading(models.Model):
                 SQL.identifier(DEFAULT_PARTITION),
             )
         )
-        self._guard_truncate(DEFAULT_PARTITION)
+        protect_table(self.env.cr, DEFAULT_PARTITION)
 
     @api.model
     def _create_partitions(self, today=None):
@@ -99,20 +86,8 @@ class MeterReading(models.Model):
                 end,
             )
         )
-        self._guard_truncate(name)
+        protect_table(self.env.cr, name)  # row triggers are inherited, those against TRUNCATE are not
         return name
-
-    @api.model
-    def _guard_truncate(self, table):
-        """Row triggers are inherited by partitions, statement triggers are not."""
-        self.env.cr.execute(
-            SQL(
-                """DROP TRIGGER IF EXISTS meter_reading_refuse_truncate ON %(table)s;
-                   CREATE TRIGGER meter_reading_refuse_truncate BEFORE TRUNCATE ON %(table)s
-                       FOR EACH STATEMENT EXECUTE FUNCTION meter_reading_refuse()""",
-                table=SQL.identifier(table),
-            )
-        )
 
     @api.model
     def _table_exists(self, name):

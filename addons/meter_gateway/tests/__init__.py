@@ -1,1 +1,12 @@
-from . import test_ingest
+from . import (
+    test_batch,
+    test_config,
+    test_definition,
+    test_energy,
+    test_event,
+    test_ingest,
+    test_order,
+    test_partition,
+    test_rights,
+    test_switch,
+)

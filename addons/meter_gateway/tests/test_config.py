@@ -1,0 +1,212 @@
+from odoo.exceptions import UserError, ValidationError
+from odoo.tests import Form, tagged
+from odoo.tools import mute_logger
+from psycopg2.errors import ExclusionViolation
+
+from .common import MeterCase
+
+
+@tagged("post_install", "-at_install")
+class TestConfig(MeterCase):
+    def test_the_document_has_everything_the_connector_needs(self):
+        self.meter.write({"password": "123456", "operator_code": "00000001"})
+        document = self.face.api_config({"since": 0})
+        self.assertEqual(document["version"], self.connector.config_version)
+        self.assertEqual(
+            document["connector"], {"id": self.connector.id, "code": "c1", "timezone": "Asia/Shanghai"}
+        )
+        self.assertEqual(set(document["models"]), {"dds645-1p", "cjt188-cold-valve"})
+        self.assertEqual(document["models"]["dds645-1p"]["protocol"], "dlt645-2007")
+        self.assertEqual(
+            document["schedules"]["default"],
+            {"energy_s": 60, "live_s": 60, "switch_s": 60, "clock_at": "03:10"},
+        )
+        gateway = next(item for item in document["gateways"] if item["id"] == self.bus.gateway_id.id)
+        [bus] = gateway["buses"]
+        meters = {item["id"]: item for item in bus.pop("meters")}
+        self.assertEqual(
+            bus,
+            {
+                "id": self.bus.id,
+                "number": 1,
+                "baudrate": 2400,
+                "bytesize": 8,
+                "parity": "E",
+                "stopbits": 1,
+                "framing": "transparent",
+                "extra_latency_ms": 0,
+                "link": {"kind": "tcp_client", "host": "127.0.0.1", "port": 4001},
+            },
+        )
+        self.assertEqual(
+            meters[self.meter.id],
+            {
+                "id": self.meter.id,
+                "serial": "202600000001",
+                "address": "202600000001",
+                "model": "dds645-1p",
+                "password": "123456",
+                "operator": "00000001",
+                "read_group": "default",
+                "circuits": [{"id": self.circuit.id, "number": 1, "has_switch": True}],
+            },
+        )
+
+    def test_an_unchanged_document_is_not_sent(self):
+        version = self.connector.config_version
+        self.assertEqual(self.face.api_config({"since": version}), {"version": version, "unchanged": True})
+
+    def test_every_change_that_matters_raises_the_version(self):
+        changes = [
+            lambda: self.meter.write({"address": "1"}),
+            lambda: self.meter.write({"password": "1"}),
+            lambda: self.meter.write({"active": False}),
+            lambda: self.bus.write({"baudrate": "9600"}),
+            lambda: self.bus.gateway_id.write({"host": "10.0.0.1"}),
+            lambda: self.make_meter(self.bus, "55"),
+            lambda: self.meter.model_id.write(
+                {
+                    "definition_text": '{"registers": [{"key": "total", "di": "00010000"}], "switch": {"kind": "dlt645"}}'
+                }
+            ),
+            lambda: self.env.ref("meter_gateway.meter_read_group_default").write({"energy_s": 300}),
+            lambda: self.env["meter.bus"].create({"gateway_id": self.bus.gateway_id.id, "number": 2}),
+            lambda: self.env["meter.meter"].search([("serial", "=", "55")]).unlink(),
+        ]
+        for index, change in enumerate(changes):
+            before = self.connector.config_version
+            change()
+            self.assertGreater(self.connector.config_version, before, f"change {index}")
+
+    def test_what_does_not_matter_leaves_it(self):
+        before = self.connector.config_version
+        self.meter.write({"place": "cellar", "ct_ratio": 40})
+        self.ingest([{"circuit": self.circuit, "at": self.now, "total": "1"}])
+        self.face.api_hello({"protocol": 1})
+        self.assertEqual(self.connector.config_version, before)
+
+    def test_a_meter_moved_to_another_connector_changes_both(self):
+        other = self.make_connector("c5")
+        bus = self.make_bus(other, self.building, "GW55")
+        before = (self.connector.config_version, other.config_version)
+        self.meter.bus_id = bus
+        self.assertGreater(self.connector.config_version, before[0])
+        self.assertGreater(other.config_version, before[1])
+        self.assertEqual(self.circuit.connector_id, other)
+        answer = self.ingest([{"circuit": self.circuit, "at": self.now, "total": "1"}])
+        self.assertEqual(answer["exceptions"], [[0, "rejected", "circuit of another connector"]])
+        self.assert_all_accepted(
+            self.ingest(
+                [{"circuit": self.circuit, "at": self.now, "total": "1"}],
+                self.env["meter.connector"].with_user(other.user_id),
+            ),
+            1,
+        )
+
+    def test_links_of_every_kind(self):
+        gateway = self.bus.gateway_id
+        gateway.write({"link_kind": "tcp_server", "registration": "hex:AA55", "heartbeat": "ping"})
+        self.assertEqual(
+            self.bus._get_link(), {"kind": "tcp_server", "registration": "hex:AA55", "heartbeat": "ping"}
+        )
+        self.bus.write({"link_kind": "serial", "device": "/dev/ttyS1"})
+        self.assertEqual(self.bus._get_link(), {"kind": "serial", "device": "/dev/ttyS1"})
+        self.bus.write({"link_kind": "tcp_client", "host": "h", "port": 1})
+        self.assertEqual(self.bus._get_link(), {"kind": "tcp_client", "host": "h", "port": 1})
+
+    def test_wrong_settings_are_refused_with_the_name_of_the_record(self):
+        gateway = self.bus.gateway_id
+        cases = [
+            (gateway, {"port": 70000}, "port 70000"),
+            (gateway, {"link_kind": "tcp_server"}, "registration packet"),
+            (gateway, {"heartbeat": "hex:XY"}, "not hexadecimal"),
+            (self.meter, {"address": "12ab"}, "up to 12 digits"),
+            (self.meter, {"address": "1234567890123"}, "up to 12 digits"),
+            (self.water_meter, {"address": "123456789012345"}, "up to 14 digits"),
+            (self.env.ref("meter_gateway.meter_read_group_default"), {"clock_at": "25:00"}, "not HH:MM"),
+        ]
+        for record, vals, text in cases:
+            with self.subTest(vals=vals):
+                with self.assertRaises(ValidationError) as caught:
+                    record.write(vals)
+                self.assertIn(text, str(caught.exception))
+                self.assertIn(record.name, str(caught.exception))
+
+    def test_a_meter_gets_its_circuits_live_rows_and_switches(self):
+        model = self.env["meter.model"].create(
+            {
+                "name": "Four circuits",
+                "code": "four",
+                "protocol": "dlt645-2007",
+                "kind_id": self.env.ref("property_utility.utility_kind_power").id,
+                "circuit_count": 4,
+                "has_switch": True,
+                "definition": {
+                    "registers": [
+                        {"key": "total", "di": "00010000", "circuit": number} for number in range(1, 5)
+                    ],
+                    "switch": {"kind": "dlt645"},
+                },
+            }
+        )
+        meter = self.make_meter(self.bus, "4444", "four")
+        self.assertEqual(meter.circuit_ids.mapped("number"), [1, 2, 3, 4])
+        self.assertEqual(len(meter.switch_ids), 4)
+        self.assertEqual(len(meter.circuit_ids.live_ids), 4)
+        self.assertEqual(meter.model_id, model)
+
+    def test_a_meter_that_was_read_is_not_deleted(self):
+        self.ingest([{"circuit": self.circuit, "at": self.now, "total": "1"}])
+        bare = self.make_meter(self.bus, "66")
+        self.ingest([{"circuit": bare.circuit_ids, "at": self.now, "total": "1"}])
+        for meter in (self.meter, bare):
+            with self.assertRaises(UserError):
+                meter.unlink()
+        self.assertTrue(self.make_meter(self.bus, "67").unlink())
+
+    def test_a_person_can_make_a_meter_in_the_form(self):
+        form = Form(self.env["meter.meter"])
+        form.serial = "888"
+        form.address = "888"
+        form.model_id = self.meter.model_id
+        form.bus_id = self.bus
+        meter = form.save()
+        self.assertEqual((meter.name, meter.building_id, meter.state), ("888", self.building, "new"))
+
+
+@tagged("post_install", "-at_install")
+class TestInstallation(MeterCase):
+    def test_the_open_installation_says_what_a_circuit_measures(self):
+        self.assertEqual(self.circuit.service_point_id, self.point)
+        self.assertEqual(self.circuit.building_id, self.building)
+        self.assertEqual(self.point.meter_id, self.meter)
+        self.circuit.installation_ids.end_at = "2026-06-01"
+        self.assertFalse(self.circuit.service_point_id)
+
+    def test_a_circuit_measures_one_point_at_a_time(self):
+        other = self.make_point(self.building, "A-102")
+        with self.assertRaises(ExclusionViolation), mute_logger("odoo.sql_db"):
+            self.install(self.circuit, other, start_at="2026-05-01 00:00:00")
+        self.circuit.installation_ids.end_at = "2026-05-01 00:00:00"
+        self.assertTrue(self.install(self.circuit, other, start_at="2026-05-01 00:00:00"))
+
+    def test_water_is_not_measured_by_a_power_meter(self):
+        point = self.make_point(self.building, "A-103", "water")
+        with self.assertRaises(ValidationError):
+            self.install(self.make_meter(self.bus, "68").circuit_ids, point)
+
+    def test_the_ratio_of_the_day_stays_with_the_installation(self):
+        self.circuit.installation_ids.end_at = "2026-05-01 00:00:00"
+        self.meter.ct_ratio = 40
+        newer = self.install(self.circuit, self.point, start_at="2026-05-01 00:00:00")
+        self.assertEqual((self.circuit.installation_ids - newer).multiplier, 1)
+        self.assertEqual(newer.multiplier, 40)
+
+    def test_changes_are_in_the_audit(self):
+        installation = self.circuit.installation_ids
+        installation.write({"end_at": "2026-06-01", "end_total": 5, "reason": "broken"})
+        entry = self.env["audit.entry"].search(
+            [("action", "=", "meter.installation.change"), ("res_id", "=", installation.id)], limit=1
+        )
+        self.assertIn('"end_total":"5.0"', entry.after)
+        self.assertEqual(entry.reason, "broken")

@@ -1,0 +1,150 @@
+from odoo.exceptions import AccessError
+from odoo.tests import tagged
+
+from .common import MeterCase
+
+
+@tagged("post_install", "-at_install")
+class TestEvent(MeterCase):
+    def send(self, *events, face=None):
+        self.env.flush_all()
+        return (self.face if face is None else face).api_events({"batch": "b", "events": list(events)})
+
+    def event(self, key, kind, at=None, **vals):
+        return {"key": key, "kind": kind, "at": self.now if at is None else at, **vals}
+
+    def test_an_event_counts_once(self):
+        event = self.event("k1", "frame_unknown", bus_id=self.bus.id, data={"hex": "68 00"})
+        self.assert_all_accepted(self.send(event), 1)
+        answer = self.send(event, event | {"key": "k2"}, event)
+        self.assertEqual(answer, {"accepted": 1, "exceptions": [[0, "duplicate", ""], [2, "duplicate", ""]]})
+        stored = self.env["meter.event"].search([("connector_id", "=", self.connector.id)], order="id")
+        self.assertEqual(stored.mapped("key"), ["k1", "k2"])
+        self.assertEqual((stored[0].bus_id, stored[0].building_id), (self.bus, self.building))
+        self.assertEqual(self.open_alarms("frame_unknown").times, 2)
+
+    def test_what_makes_no_sense_is_refused(self):
+        stranger = self.make_meter(self.make_bus(self.make_connector("c7"), self.building, "GW77"), "777")
+        table = [
+            ("x", "not an object"),
+            (self.event("", "a"), "key"),
+            (self.event("k" * 201, "a"), "key"),
+            (self.event("k", None), "kind"),
+            (self.event("k", "a", at="x"), "at:"),
+            (self.event("k", "a", meter_id=stranger.id), "not of this connector"),
+            (self.event("k", "a", meter_id="1"), "not of this connector"),
+            (self.event("k", "a", gateway_id=10**9), "not of this connector"),
+        ]
+        answer = self.send(*[event for event, _text in table])
+        self.assertEqual(answer["accepted"], 0)
+        for (index, verdict, reason), (_event, text) in zip(answer["exceptions"], table, strict=True):
+            with self.subTest(index=index):
+                self.assertEqual(verdict, "rejected")
+                self.assertIn(text, reason)
+
+    def test_gateways_go_off_and_on_line(self):
+        gateway = self.bus.gateway_id
+        self.send(self.event("1", "gateway_offline", gateway_id=gateway.id))
+        self.assertEqual(gateway.state, "offline")
+        alarm = self.open_alarms("gateway_offline")
+        self.assertEqual(
+            (alarm.gateway_id, alarm.severity, alarm.building_id), (gateway, "critical", self.building)
+        )
+        self.send(self.event("0", "gateway_online", at=self.now - 100, gateway_id=gateway.id))
+        self.assertEqual(gateway.state, "offline", "an event that comes late does not turn time back")
+        self.send(self.event("2", "gateway_online", at=self.now + 5, gateway_id=gateway.id))
+        self.assertEqual((gateway.state, alarm.state), ("online", "resolved"))
+
+    def test_meters_fall_silent_and_come_back(self):
+        self.ingest([{"circuit": self.circuit, "at": self.now - 10, "total": "1"}])
+        self.send(self.event("1", "meter_silent", meter_id=self.meter.id))
+        self.assertEqual(self.meter.state, "offline")
+        self.assertTrue(self.open_alarms("meter_offline"))
+        self.ingest([{"circuit": self.circuit, "at": self.now + 10, "total": "2"}])
+        self.assertEqual(self.meter.state, "online")
+        self.assertFalse(self.open_alarms("meter_offline"))
+
+    def test_hello_says_how_things_are(self):
+        gateway = self.bus.gateway_id
+        self.ingest([{"circuit": self.circuit, "at": self.now - 10, "total": "1"}])
+        payload = {
+            "protocol": 1,
+            "version": "1.2.3",
+            "started_at": self.now - 100,
+            "status": {
+                "outbox": {"readings": 7, "events": 0, "oldest_at": self.now - 50},
+                "gateways": [
+                    {"id": gateway.id, "online": True, "since": self.now - 30},
+                    {"id": self.other_bus.gateway_id.id, "online": False, "since": self.now - 20},
+                    {"id": "x"},
+                    "junk",
+                ],
+                "buses": [
+                    {
+                        "id": self.bus.id,
+                        "queue": 3,
+                        "age_s": 4.5,
+                        "reads_ok": 10,
+                        "reads_failed": 1,
+                        "dropped_bytes": 2,
+                    }
+                ],
+                "meters_silent": [self.meter.id, "x"],
+            },
+        }
+        answer = self.face.api_hello(payload)
+        self.assertEqual(
+            answer["connector"], {"id": self.connector.id, "code": "c1", "name": self.connector.name}
+        )
+        self.assertEqual((answer["config_version"], answer["hello_s"]), (self.connector.config_version, 15))
+        self.assertEqual((self.connector.state, self.connector.software_version), ("online", "1.2.3"))
+        self.assertEqual(self.connector.outbox_readings, 7)
+        self.assertEqual((gateway.state, self.other_bus.gateway_id.state), ("online", "offline"))
+        self.assertEqual((self.bus.queue_length, self.bus.data_age_s, self.bus.dropped_bytes), (3, 4.5, 2))
+        self.assertEqual(self.meter.state, "offline")
+
+    def test_hello_of_another_protocol_is_refused(self):
+        with self.assertRaisesRegex(Exception, "protocol 2"):
+            self.face.api_hello({"protocol": 2})
+
+    def test_hello_cannot_touch_other_connectors(self):
+        stranger = self.make_connector("c8")
+        face = self.env["meter.connector"].with_user(stranger.user_id)
+        status = {
+            "gateways": [{"id": self.bus.gateway_id.id, "online": True}],
+            "buses": [{"id": self.bus.id, "queue": 9}],
+            "meters_silent": [self.meter.id],
+        }
+        self.ingest([{"circuit": self.circuit, "at": self.now, "total": "1"}])
+        face.api_hello({"protocol": 1, "status": status})
+        self.assertEqual((self.bus.gateway_id.state, self.bus.queue_length), ("unknown", 0))
+        self.assertEqual(self.meter.state, "online")
+
+    def test_a_connector_that_falls_silent_raises_one_alarm(self):
+        self.face.api_hello({"protocol": 1})
+        self.env["meter.connector"]._cron_find_silent()
+        self.assertFalse(self.open_alarms("connector_offline"))
+        self.connector.last_seen_at = self.utc(self.now - 300)
+        for _again in range(2):
+            self.env["meter.connector"]._cron_find_silent()
+        alarm = self.open_alarms("connector_offline")
+        self.assertEqual((alarm.connector_id, alarm.times), (self.connector, 2))
+        self.face.api_hello({"protocol": 1})
+        self.assertEqual(alarm.state, "resolved")
+
+    def test_an_alarm_is_acknowledged_resolved_and_opened_anew(self):
+        alarm = self.env["meter.alarm"]._open("meter_offline", self.meter, "gone")
+        operator = self.make_user("op", "power_operator", buildings=self.building)
+        alarm.with_user(operator).action_acknowledge()
+        self.assertEqual((alarm.state, alarm.acknowledged_by), ("acknowledged", operator))
+        self.assertEqual(self.env["meter.alarm"]._open("meter_offline", self.meter, "still gone"), alarm)
+        self.assertEqual((alarm.times, alarm.state, alarm.message), (2, "acknowledged", "still gone"))
+        alarm.with_user(operator).action_resolve()
+        again = self.env["meter.alarm"]._open("meter_offline", self.meter, "gone")
+        self.assertNotEqual(again, alarm)
+
+    def test_cashiers_do_not_acknowledge(self):
+        alarm = self.env["meter.alarm"]._open("meter_offline", self.meter, "gone")
+        for method in ("action_acknowledge", "action_resolve"):
+            with self.assertRaises(AccessError):
+                getattr(alarm.with_user(self.make_user(f"cash{method}", "cashier")), method)()
