@@ -13,6 +13,10 @@ class ContractLine(models.Model):
 
     is_withheld = fields.Boolean(
         string="Withhold from Wallet",
+        compute="_compute_is_withheld",
+        store=True,
+        readonly=False,
+        precompute=True,
         help="The fee is taken from the tenant's wallet on its due date and comes with the monthly utility invoice. "
         "Otherwise the contract invoices it on its own.",
     )
@@ -26,6 +30,11 @@ class ContractLine(models.Model):
         help="Sub-account of the wallet that this fee is counted under.",
     )
     fee_ids = fields.One2many("prepaid.fee", "contract_line_id", string="Withheld Fees")
+
+    @api.depends("contract_id.is_tenancy")
+    def _compute_is_withheld(self):
+        for line in self:
+            line.is_withheld = line.contract_id.is_tenancy and not line.display_type
 
     @api.depends("is_withheld")
     def _compute_utility_kind_id(self):
@@ -82,7 +91,9 @@ class ContractLine(models.Model):
         return {
             "contract_line_id": self.id,
             "wallet_id": self.contract_id.wallet_id.id,
-            "kind_id": self.utility_kind_id.id,
+            "kind_id": (
+                self.utility_kind_id or self.env.ref("property_utility.utility_kind_property_fee")
+            ).id,
             "description": f"{self._insert_markers(first, last)} {first} – {last}",
             "period_start": first,
             "period_end": last,

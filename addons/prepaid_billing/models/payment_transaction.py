@@ -61,6 +61,13 @@ class PaymentTransaction(models.Model):
         same = data.get("amount") and sign * to_fen(data["amount"]) == self.wallet_fen
         return not same or data.get("currency_code") != self.wallet_id.currency_id.name
 
+    def _set_done(self, **kwargs):
+        """Credit at once, also when the payer's browser never comes back: Odoo's notifications do not start the cron."""
+        done = super()._set_done(**kwargs)
+        if done.filtered("wallet_id"):
+            self.env.ref("payment.cron_post_process_payment_tx")._trigger()
+        return done
+
     # --- refunds ----------------------------------------------------------------------------------------------
 
     def _create_child_transaction(self, amount, is_refund=False, **custom_create_values):

@@ -136,7 +136,7 @@ class PrepaidInvoiceBatch(models.Model):
     def _cron_invoice_last_month(self):
         """Daily: from the invoice day on, invoice the month before, once a company."""
         for company in self.env["res.company"].search([("prepaid_advance_account_id", "!=", False)]):
-            today = fields.Date.context_today(self)
+            today = company._get_prepaid_today()
             month = today.replace(day=1) - relativedelta(months=1)
             if today.day < company.prepaid_invoice_day:
                 continue

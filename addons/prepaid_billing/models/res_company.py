@@ -1,3 +1,5 @@
+from zoneinfo import ZoneInfo
+
 from odoo import Command, api, fields, models
 from odoo.exceptions import UserError
 
@@ -177,6 +179,11 @@ class ResCompany(models.Model):
         for line in journal.inbound_payment_method_line_ids + journal.outbound_payment_method_line_ids:
             if not line.payment_account_id:
                 line.payment_account_id = journal.default_account_id
+
+    def _get_prepaid_today(self):
+        """The company's calendar day."""
+        zone = ZoneInfo(self.partner_id.tz or "Asia/Shanghai")
+        return fields.Datetime.now().replace(tzinfo=ZoneInfo("UTC")).astimezone(zone).date()
 
     def _get_prepaid_setting_sudo(self, field):
         """An account or journal of the prepaid settings, set up on first use, or UserError naming it.

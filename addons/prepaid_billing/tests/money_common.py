@@ -111,7 +111,7 @@ class MoneyCase(TransactionCase):
         )
         meter = cls.env["meter.meter"].create(
             {
-                "serial": f"T{cls.number:06}",
+                "serial": f"TM-{cls.number:06}",
                 "model_id": model.id,
                 "address": f"{cls.number:012}",
                 "building_id": point.building_id.id,

@@ -303,6 +303,20 @@ class TestInvoicing(InvoiceCase):
         self.assertEqual((batch.state, batch.invoice_count), ("done", 2))
         self.assertFalse(other.invoice_generation_error)
 
+    def test_the_cron_invoices_the_month_before_once_from_the_invoice_day_on(self):
+        self.company.prepaid_invoice_day = 3
+        self._charge_october([(1, "50", "42.50")])
+        batches = self.env["prepaid.invoice.batch"]
+        for now, count in (
+            ("2026-11-02 15:59:00", 0),
+            ("2026-11-02 16:00:00", 1),
+            ("2026-11-04 01:00:00", 1),
+        ):
+            with self.subTest(now), freeze_time(now), trap_jobs():
+                batches._cron_invoice_last_month()
+                found = batches.search([("company_id", "=", self.company.id), ("month", "=", OCTOBER)])
+                self.assertEqual(len(found), count, "16:00 UTC is the third in Shanghai")
+
     def test_the_wizard_previews_and_refuses_an_open_month(self):
         self._charge_october([(1, "50", "42.50")])
         with Form(self.env["prepaid.invoice.month"].with_user(self.accountant)) as form:

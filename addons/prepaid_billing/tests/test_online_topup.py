@@ -137,6 +137,13 @@ class TestOnlineTopup(OnlineCase):
         self.assertEqual(self.env["payment.transaction"]._get_uncredited_ids(), [])
         self.assertEqual(self.wallet._get_balance_decimal(), Decimal("50.00"))
 
+    def test_a_payer_who_closes_the_browser_is_credited_by_the_cron_at_once(self):
+        transaction = self._make_transaction(50)
+        cron = self.env.ref("payment.cron_post_process_payment_tx")
+        before = self.env["ir.cron.trigger"].search_count([("cron_id", "=", cron.id)])
+        transaction._process("demo", {"reference": transaction.reference, "simulated_state": "done"})
+        self.assertEqual(self.env["ir.cron.trigger"].search_count([("cron_id", "=", cron.id)]), before + 1)
+
     def test_a_transaction_of_something_else_is_left_alone(self):
         transaction = self._make_transaction(50, wallet_id=False)
         self._pay(transaction)
