@@ -20,7 +20,7 @@ password = os.environ["STACK_PASSWORD"]
 history_days = int(os.environ["STACK_HISTORY_DAYS"])
 opened_at = (datetime.utcnow() - timedelta(days=history_days, minutes=10)).replace(microsecond=0)
 
-DESCRIPTIVE_MODEL_KEYS = {"name", "manufacturer", "kind", "phases", "circuits", "has_switch", "simulate"}
+DESCRIPTIVE_MODEL_KEYS = {"name", "protocol", "manufacturer", "kind", "phases", "circuits", "has_switch", "simulate"}
 ROLE_GROUP = "property_utility.property_utility_group_{}"
 
 

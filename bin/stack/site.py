@@ -97,7 +97,7 @@ class Site:
     def _simulator_service(self) -> Service:
         words: list[str | Path] = [layout.PYTHON, "-m", "meter_connector", "simulate", self.options.site_file]
         words += ["--ready-file", self.ready_file, "--dial", f"127.0.0.1:{self.dial_in_port}"]
-        words += ["--speed", str(self.options.speed)]
+        words += ["--speed", str(self.options.speed), "--state", self.directory / "simulator-state.json"]
         if self.options.seed is not None:
             words += ["--seed", str(self.options.seed)]
         return Service("The simulated site", words, self._log("simulator"))
@@ -188,6 +188,8 @@ class Site:
 
         self.odoo.drop()
         (layout.VAR / f"{self.options.database}.fingerprint").unlink(missing_ok=True)
+        # A register must never fall back behind what a database has seen, so both are forgotten together.
+        (self.directory / "simulator-state.json").unlink(missing_ok=True)
         for directory in (self.directory / "connector", self.mail_directory):
             shutil.rmtree(directory, ignore_errors=True)
         shutil.rmtree(layout.ODOO_DATA / "filestore" / self.options.database, ignore_errors=True)
