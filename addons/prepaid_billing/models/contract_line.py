@@ -88,13 +88,14 @@ class ContractLine(models.Model):
             self.last_date_invoiced = last
 
     def _prepare_fee(self, first, last, due, amount):
+        text = self._insert_markers(first, last)
         return {
             "contract_line_id": self.id,
             "wallet_id": self.contract_id.wallet_id.id,
             "kind_id": (
                 self.utility_kind_id or self.env.ref("property_utility.utility_kind_property_fee")
             ).id,
-            "description": f"{self._insert_markers(first, last)} {first} – {last}",
+            "description": text if text != self.name else f"{text} {first} – {last}",
             "period_start": first,
             "period_end": last,
             "due_date": due,

@@ -170,8 +170,11 @@ class ResCompany(models.Model):
             translated.name = get_name(translated.env)
 
     def _prepaid_find_expense_account(self):
+        """Administrative expenses (管理费用: 6602, 5602 for small enterprises) where the chart has them, else any expense account."""
+        accounts = self.env["account.account"].with_company(self)
         domain = [("company_ids", "in", self.ids), ("account_type", "=", "expense")]
-        return self.env["account.account"].search(domain, limit=1)
+        administrative = [*domain, "|", ("code", "=like", "6602%"), ("code", "=like", "5602%")]
+        return accounts.search(administrative, limit=1) or accounts.search(domain, limit=1)
 
     def _prepaid_setup_cash_method(self):
         """Cash is in the drawer at once: no outstanding account between the payment and the cash account."""

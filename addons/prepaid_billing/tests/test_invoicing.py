@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from freezegun import freeze_time
@@ -435,6 +435,28 @@ class TestBooksCheck(InvoiceCase):
         for user in (self.cashier, self.operator):
             with self.assertRaises(AccessError):
                 self.env["prepaid.books.check"].with_user(user).action_run()
+
+    def test_opening_movements_and_closing_of_a_month_add_up(self):
+        september = datetime(2026, 9, 30, 15, 59, 59)
+        self.wallet._post_entry(
+            "adjustment", self.kind_power, Decimal("7.01"), "test,opening", "carried over", at=september
+        )
+        self._charge_october([(1, "50", "42.50"), (31, "10", "8.50")])
+        self._topup(self.contract, 100)
+        values = {"date_from": "2026-10-01", "date_to": "2026-10-31"}
+        report = self.env["prepaid.finance"].with_user(self.accountant).create(values)
+        row = next(row for row in report._get_rows() if row["wallet_id"] == self.wallet.id)
+        amounts = [str(row[key]) for key in ("opening", "charge", "topup", "closing")]
+        self.assertEqual(amounts, ["7.01", "-51.00", "0", "-43.99"], "the top-up is of November")
+        report_name = "prepaid_billing.report_finance_xlsx"
+        content = (
+            self.env["ir.actions.report"]
+            .with_user(self.accountant)
+            ._render_xlsx(report_name, report.ids, {})[0]
+        )
+        self.assertEqual(content[:2], b"PK")
+        with self.assertRaises(AccessError):
+            self.env["prepaid.finance"].with_user(self.cashier).create(values)
 
     def test_the_balances_workbook_has_a_row_per_wallet(self):
         self._topup(self.contract, 100)
