@@ -36,7 +36,7 @@
         "web.assets_backend": [
             # Debian's Odoo package names this file but does not ship it; only video background blur needs it.
             ("remove", "mail/static/lib/selfie_segmentation/selfie_segmentation.js"),
-            "property_utility/static/src/scss/unit_board.scss",
+            "property_utility/static/src/unit_board/*",
         ],
     },
     "application": True,

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.http import request
+from odoo.tools import format_datetime
 
 from ..tools import protect_table
 
@@ -27,6 +29,9 @@ DIGEST_FIELDS = (
     "before",
     "after",
 )
+
+ISO_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?$")
+XMLID = re.compile(r"^[a-z0-9_]+\.[a-z0-9_]*group[a-z0-9_]*$")
 
 
 def canonical_json(value):
@@ -63,7 +68,7 @@ class AuditEntry(models.Model):
     at = fields.Datetime(string="Time", required=True, readonly=True, index=True)
     user_id = fields.Many2one("res.users", readonly=True, index=True, ondelete="restrict")
     login = fields.Char(readonly=True)
-    remote_address = fields.Char(string="From", readonly=True)
+    remote_address = fields.Char(string="Remote Address", readonly=True)
     model = fields.Char(string="Model", readonly=True)
     res_id = fields.Many2oneReference(string="Record ID", model_field="model", readonly=True)
     res_name = fields.Char(string="Record", readonly=True)
@@ -110,29 +115,60 @@ class AuditEntry(models.Model):
         for entry in self:
             entry.action_label = labels.get(entry.action, entry.action)
 
+    @api.model
+    def _get_key_labels(self):
+        """{key of before/after: what people read}; upper addons add theirs. Other keys are shown as they are."""
+        return {
+            "account_number": self.env._("Account No."),
+            "tenant": self.env._("Tenant"),
+            "invoice_to": self.env._("Invoice To"),
+            "is_tenancy": self.env._("Tenancy"),
+            "active": self.env._("Enabled"),
+            "unit": self.env._("Unit"),
+            "tenancy": self.env._("Tenancy"),
+            "start_at": self.env._("From"),
+            "end_at": self.env._("Until"),
+            "head_count": self.env._("Head Count"),
+            "login": self.env._("Login"),
+            "groups": self.env._("Roles and Functions"),
+            "all_buildings": self.env._("All Buildings"),
+            "buildings": self.env._("Buildings"),
+            "users": self.env._("Users"),
+            "implies": self.env._("Implied Groups"),
+            "hash": self.env._("Hash"),
+            "to": self.env._("Recipients"),
+        }
+
     def _get_changes(self):
-        """[(key, before, after)] of what differs, as texts."""
+        """[(label, before, after)] of what differs, as texts."""
         self.ensure_one()
         before = json.loads(self.before or "{}")
         after = json.loads(self.after or "{}")
         if not isinstance(before, dict) or not isinstance(after, dict):
             return [("", self._spell(before), self._spell(after))]
-        keys = sorted({*before, *after})
+        labels = self._get_key_labels()
         return [
-            (key, self._spell(before.get(key)), self._spell(after.get(key)))
-            for key in keys
+            (labels.get(key, key), self._spell(before.get(key)), self._spell(after.get(key)))
+            for key in dict.fromkeys([*after, *before])
             if before.get(key) != after.get(key)
         ]
 
     @api.model
     def _spell(self, value):
+        """One value for people: times in their zone, groups by name."""
         if value is None or value == {} or value == []:
             return ""
-        if isinstance(value, list):
-            return ", ".join(self._spell(item) for item in value)
         if isinstance(value, bool):
             return self.env._("yes") if value else self.env._("no")
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        if isinstance(value, list):
+            return ", ".join(self._spell(item) for item in value)
+        if not isinstance(value, str):
+            return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        if ISO_TIME.match(value):
+            return format_datetime(self.env, datetime.fromisoformat(value), dt_format="yyyy-MM-dd HH:mm")
+        if XMLID.match(value) and (group := self.env.ref(value, raise_if_not_found=False)):
+            return group.sudo().name if group._name == "res.groups" else value
+        return value
 
     @api.depends("before", "after")
     def _compute_change(self):
@@ -150,6 +186,7 @@ class AuditEntry(models.Model):
             entry.change_text = "; ".join(
                 f"{key}: {old} → {new}" if entry.before and entry.after else f"{key}: {new or old}"
                 for key, old, new in changes
+                if old or new
             )[:200]
 
     def _compute_seal_id(self):

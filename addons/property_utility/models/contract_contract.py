@@ -12,7 +12,7 @@ class ContractContract(models.Model):
         string="Account No.", copy=False, help="Number of the tenant's account, unique in the company."
     )
     tenancy_state = fields.Selection(
-        [("draft", "Not Moved In"), ("active", "Active"), ("ended", "Moved Out")],
+        [("draft", "Not Moved In"), ("active", "Running"), ("ended", "Moved Out")],
         compute="_compute_tenancy_state",
         store=True,
         index=True,
@@ -44,8 +44,8 @@ class ContractContract(models.Model):
     building_names = fields.Char(string="Building", compute="_compute_current")
     area_m2 = fields.Float(string="Let Area (m²)", digits=(12, 2), compute="_compute_current")
     head_count = fields.Integer(compute="_compute_current")
-    moved_in_at = fields.Datetime(string="Moved In", compute="_compute_buildings", store=True)
-    moved_out_at = fields.Datetime(string="Moved Out", compute="_compute_buildings", store=True)
+    moved_in_at = fields.Datetime(string="Move-in Time", compute="_compute_buildings", store=True)
+    moved_out_at = fields.Datetime(string="Move-out Time", compute="_compute_buildings", store=True)
 
     _account_number_uniq = models.UniqueIndex(
         "(company_id, account_number) WHERE account_number IS NOT NULL",
@@ -142,13 +142,14 @@ class ContractContract(models.Model):
                 vals["account_number"] = self._get_next_account_number(vals.get("company_id"))
             if is_tenancy and not vals.get("name"):
                 vals["name"] = vals["account_number"]
-        contracts = super().create(vals_list)
+        opening = super(ContractContract, self.with_context(tenancy_opening=True))
+        contracts = opening.create(vals_list).with_env(self.env)
         for contract in contracts.filtered("is_tenancy"):
             self.env["audit.entry"]._log("tenancy.open", contract, after=contract._get_audit_values())
         return contracts
 
     def write(self, vals):
-        if not vals.keys() & set(AUDITED_FIELDS):
+        if not vals.keys() & set(AUDITED_FIELDS) or self.env.context.get("tenancy_opening"):
             return super().write(vals)
         before = {contract.id: contract._get_audit_values() for contract in self if contract.is_tenancy}
         result = super().write(vals)
@@ -176,8 +177,16 @@ class ContractContract(models.Model):
 
     @api.model
     def _get_next_account_number(self, company_id=None):
-        sequence = self.env["ir.sequence"].sudo().with_company(company_id or self.env.company.id)
-        return sequence.next_by_code("property_utility.account_number")
+        """The next number that nobody has: numbers may also be given by hand or by an import."""
+        company_id = company_id or self.env.company.id
+        sequence = self.env["ir.sequence"].sudo().with_company(company_id)
+        contracts = self.sudo().with_context(active_test=False)
+        while True:
+            number = sequence.next_by_code("property_utility.account_number")
+            if not contracts.search_count(
+                [("company_id", "=", company_id), ("account_number", "=", number)], limit=1
+            ):
+                return number
 
     def get_formview_id(self, access_uid=None):
         if self.is_tenancy:

@@ -32,7 +32,7 @@ class PropertyBuilding(models.Model):
     def _compute_unit_counts(self):
         counts = {}
         for building, state, count in self.env["property.unit"]._read_group(
-            [("building_id", "in", self.ids)], ["building_id", "state"], ["__count"]
+            [("building_id", "in", self.ids), ("kind", "!=", "public")], ["building_id", "state"], ["__count"]
         ):
             counts.setdefault(building, {})[state] = count
         for building in self:

@@ -40,7 +40,7 @@ class PropertySite(models.Model):
         )
         units = {}
         for site, state, count in self.env["property.unit"]._read_group(
-            [("site_id", "in", self.ids)], ["site_id", "state"], ["__count"]
+            [("site_id", "in", self.ids), ("kind", "!=", "public")], ["site_id", "state"], ["__count"]
         ):
             units.setdefault(site, {})[state] = count
         for site in self:

@@ -149,13 +149,17 @@ class PropertyUnit(models.Model):
     def _get_overview_state(self):
         """{unit id: {"state": key, "label": text}} for boards and the overview page.
 
-        Keys here: vacant, blocked, normal. Upper addons refine: normal, warning, tripped, offline, alarm.
+        Keys here: vacant, blocked, occupied. Upper addons put normal, warning, tripped, offline or alarm in
+        the place of occupied, and what is worth knowing (a balance) in the place of the label.
         """
         states = dict(self._fields["state"]._description_selection(self.env))
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
         result = {}
         for unit in self:
+            label = states.get(unit.state, "")
             if unit.state == "occupied":
-                result[unit.id] = {"state": "normal", "label": unit.tenant_id.name or states["occupied"]}
-            else:
-                result[unit.id] = {"state": unit.state, "label": states.get(unit.state, "")}
+                label = unit.tenant_id.name or label
+            elif unit.kind == "public":
+                label = kinds["public"]
+            result[unit.id] = {"state": unit.state, "label": label}
         return result

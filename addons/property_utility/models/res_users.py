@@ -59,7 +59,7 @@ class ResUsers(models.Model):
 
     @api.depends("group_ids")
     def _compute_allowed_kind_ids(self):
-        kinds = self.env["utility.kind"].with_context(active_test=False).search([])
+        kinds = self.env["utility.kind"].with_context(active_test=False).search([("is_metered", "=", True)])
         for user in self:
             if any(user.has_group(role) for role in ALL_KINDS_ROLES):
                 user.allowed_kind_ids = kinds

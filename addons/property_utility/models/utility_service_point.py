@@ -12,7 +12,12 @@ class UtilityServicePoint(models.Model):
     code = fields.Char(required=True, help="Unique in the company.")
     active = fields.Boolean(default=True)
     kind_id = fields.Many2one(
-        "utility.kind", required=True, index=True, ondelete="restrict", domain=[("is_metered", "=", True)]
+        "utility.kind",
+        string="Utility Kind",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        domain=[("is_metered", "=", True)],
     )
     unit_id = fields.Many2one(
         "property.unit", index=True, ondelete="restrict", tracking=True, help="Empty for a public area."

@@ -1,1 +1,1 @@
-from . import test_audit, test_occupancy, test_pdf, test_rights
+from . import test_audit, test_occupancy, test_pdf, test_rights, test_translation

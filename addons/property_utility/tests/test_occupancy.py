@@ -174,7 +174,7 @@ class TestStates(EstateCase):
         self.unit_b1.is_blocked = True
         units = self.unit_a1 | self.unit_a2 | self.unit_b1
         states = units._get_overview_state()
-        self.assertEqual([states[unit.id]["state"] for unit in units], ["normal", "vacant", "blocked"])
+        self.assertEqual([states[unit.id]["state"] for unit in units], ["occupied", "vacant", "blocked"])
         self.assertEqual(states[self.unit_a1.id]["label"], "示例商户甲")
 
     def test_units_are_found_by_their_present_tenant(self):
@@ -198,6 +198,11 @@ class TestStates(EstateCase):
         ):
             self.tenancy_b.account_number = self.tenancy_a.account_number
             self.env.flush_all()
+
+    def test_an_account_number_given_by_hand_is_passed_over_by_the_sequence(self):
+        taken = str(int(self.tenancy_b.account_number) + 1)
+        self.tenancy_a.account_number = taken
+        self.assertEqual(self.make_tenancy("示例商户丙").account_number, str(int(taken) + 1))
 
     def test_a_contract_that_is_no_tenancy_cannot_move_in(self):
         contract = self.env["contract.contract"].create(

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import OrderedDict
 
 import lxml.html
 
@@ -101,13 +102,41 @@ def _pick(running, index):
     return css_class, elements[min(index, len(elements) - 1)]
 
 
+class _StyleCache:
+    """Parsed asset bundles of this process: parsing bootstrap takes longer than laying out an invoice.
+
+    The address of a bundle holds a hash of its content, so an entry never gets stale. All of them share one
+    font configuration, because @font-face rules belong to the configuration they were parsed with. Used under
+    ``_PANGO_LOCK`` only.
+    """
+
+    def __init__(self, size=16):
+        self._size = size
+        self.clear()
+
+    def clear(self):
+        self._styles = OrderedDict()
+        self.font_config = FontConfiguration()
+
+    def get(self, env, href, fetcher):
+        key = (env.cr.dbname, href)
+        if key not in self._styles:
+            if len(self._styles) >= self._size:
+                self.clear()
+            url = href if "://" in href else f"http://{LOCAL_HOST}{href}"
+            self._styles[key] = CSS(url=url, url_fetcher=fetcher, font_config=self.font_config)
+        return self._styles[key]
+
+
+_STYLES = _StyleCache()
+
+
 class _Printer:
     def __init__(self, env, page, lang, base_url):
+        self.env = env
         self.page = page or compute_page(None)
         self.lang = (lang or env.lang or "en_US").replace("_", "-")
         self.fetcher = ReportFetcher(env, base_url)
-        self.font_config = FontConfiguration()
-        self.stylesheets = {}
 
     def render(self, body_html, header, footer):
         root = lxml.html.document_fromstring(str(body_html))
@@ -130,23 +159,18 @@ class _Printer:
             base_url=f"http://{LOCAL_HOST}/",
             url_fetcher=self.fetcher,
         )
-        return html.render(stylesheets=styles, font_config=self.font_config, presentational_hints=True)
+        return html.render(stylesheets=styles, font_config=_STYLES.font_config, presentational_hints=True)
 
     def _take_stylesheets(self, root):
-        """Parse linked style sheets once for all bodies; scripts and the base address go."""
-        styles = []
-        for link in root.xpath("//link[@rel='stylesheet'][@href]"):
-            href = link.get("href")
-            if href not in self.stylesheets:
-                url = href if "://" in href else f"http://{LOCAL_HOST}{href}"
-                self.stylesheets[href] = CSS(url=url, url_fetcher=self.fetcher, font_config=self.font_config)
-            styles.append(self.stylesheets[href])
+        """The linked style sheets, parsed; links, scripts and the base address leave the document."""
+        links = root.xpath("//link[@rel='stylesheet'][@href]")
+        styles = [_STYLES.get(self.env, link.get("href"), self.fetcher) for link in links]
         for node in root.xpath("//link[@rel='stylesheet'] | //script | //base"):
             node.drop_tree()
         return styles
 
     def _make_css(self, text):
-        return CSS(string=text, url_fetcher=self.fetcher, font_config=self.font_config)
+        return CSS(string=text, url_fetcher=self.fetcher, font_config=_STYLES.font_config)
 
     def _make_running(self, name, running):
         css_class, element = running

@@ -15,7 +15,9 @@ class PropertyRightsWizard(models.TransientModel):
     user_id = fields.Many2one("res.users", string="User", domain=[("share", "=", False)])
     name = fields.Char(compute="_compute_from_user", store=True, readonly=False)
     login = fields.Char(compute="_compute_from_user", store=True, readonly=False)
-    active = fields.Boolean(compute="_compute_active", store=True, readonly=False, default=True)
+    active = fields.Boolean(
+        string="Enabled", compute="_compute_active", store=True, readonly=False, default=True
+    )
     role_ids = fields.Many2many(
         "res.groups",
         "property_rights_wizard_role_rel",
@@ -93,7 +95,8 @@ class PropertyRightsWizard(models.TransientModel):
     def _compute_implied_function_ids(self):
         functions = self.env["res.groups"]._get_utility_functions()
         for wizard in self:
-            wizard.implied_function_ids = wizard.role_ids.sudo().all_implied_ids & functions
+            roles = self.env["res.groups"].sudo().browse(wizard.role_ids.ids)  # not the form's new records
+            wizard.implied_function_ids = roles.all_implied_ids & functions
 
     def action_apply(self):
         self.ensure_one()
@@ -168,8 +171,11 @@ class PropertyRightsWizard(models.TransientModel):
             raise ValidationError(self.env._("A new user needs a name and a login."))
         users = self.env["res.users"].sudo().with_context(no_reset_password=True, audit_reason=self.reason)
         groups = self.role_ids | self.function_ids | self.env.ref("base.group_user").sudo()
+        # no chat window of Odoo's bot over the first screen
+        quiet = {"odoobot_state": "disabled"} if "odoobot_state" in users._fields else {}
         return users.create(
             {
+                **quiet,
                 "name": self.name,
                 "login": self.login,
                 "company_id": self.env.company.id,
