@@ -12,11 +12,10 @@ import os
 import sys
 from pathlib import Path
 
-from outboxhelp import NOW, event, order, reading
-
 from meter_connector.clock import Clock
 from meter_connector.model import OrderResult
 from meter_connector.outbox import Outbox
+from outboxhelp import NOW, event, order, reading
 
 
 def say(*words: object) -> None:

@@ -33,3 +33,17 @@ def order(
 def files(path: Path) -> list[Path]:
     """The database with its log."""
     return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+
+
+def content(path: Path) -> bytes:
+    """Outside of the event loop's rules: a test may wait for its disk."""
+    return path.read_bytes()
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777

@@ -17,14 +17,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from outboxhelp import NOW, files, order, reading
-
 from meter_connector.clock import Clock
 from meter_connector.model import OrderResult, Reading
 from meter_connector.outbox import orders, queues
 from meter_connector.outbox.database import check_integrity, open_database
 from meter_connector.outbox.outbox import Outbox
 from meter_connector.ports import Stage
+from outboxhelp import NOW, files, order, reading
 
 HERE = Path(__file__).parent
 LAST_STAGE = {

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
-from outboxhelp import reading
-
 from meter_connector.clock import Clock
 from meter_connector.errors import (
     ConnectorError,
@@ -34,6 +32,7 @@ from meter_connector.outbox.database import (
     open_database,
     schema_files,
 )
+from outboxhelp import content, mode, overwrite, reading
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -50,7 +49,7 @@ async def opened(path: Path, **options: object) -> Outbox:
 async def test_a_new_file_is_for_its_owner_only_since_it_holds_meter_passwords(path: Path) -> None:
     outbox = await opened(path)
     await outbox.close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert mode(path) == 0o600
 
 
 async def test_the_file_is_in_wal_mode_with_full_sync(path: Path) -> None:
@@ -67,13 +66,13 @@ async def test_a_too_new_schema_is_refused_and_left_alone(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    before = path.read_bytes()
+    before = content(path)
     with pytest.raises(
         OutboxTooNewError, match=re.escape(str(path)) + ".*schema 99.*newer.*Install"
     ) as caught:
         await opened(path)
     assert caught.value.retry is Retry.NEVER
-    assert path.read_bytes() == before
+    assert content(path) == before
     assert not is_in_use(path)
 
 
@@ -107,21 +106,20 @@ async def test_a_schema_step_that_fails_changes_nothing(path: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("data", "words"),
     [
         pytest.param(b"this is no database at all" * 100, "damaged.*move this file", id="text"),
         pytest.param(b"SQLite format 3\x00" + os.urandom(4080), "damaged.*move this file", id="noise"),
     ],
 )
 async def test_a_file_that_is_no_database_is_named_with_what_to_do(
-    path: Path, content: bytes, words: str
+    path: Path, data: bytes, words: str
 ) -> None:
-    path.parent.mkdir()
-    path.write_bytes(content)
+    overwrite(path, data)
     with pytest.raises(OutboxCorruptError, match=words) as caught:
         await opened(path)
     assert str(path) in str(caught.value)
-    assert path.read_bytes() == content
+    assert content(path) == data
 
 
 async def test_somebody_elses_database_is_not_written_to(path: Path) -> None:
@@ -137,10 +135,10 @@ async def test_damage_within_the_file_is_found_by_the_integrity_check(path: Path
     outbox = await opened(path)
     await outbox.put_readings([reading(number) for number in range(2000)])
     await outbox.close()
-    content = bytearray(path.read_bytes())
-    for offset in range(4096 * 3, len(content) - 4096, 4096):
-        content[offset : offset + 64] = b"\xff" * 64
-    path.write_bytes(content)
+    damaged = bytearray(content(path))
+    for offset in range(4096 * 3, len(damaged) - 4096, 4096):
+        damaged[offset : offset + 64] = b"\xff" * 64
+    overwrite(path, damaged)
     db = open_database(path, is_read_only=True)
     with pytest.raises(OutboxCorruptError, match="damaged"):
         check_integrity(db, path)
@@ -150,10 +148,15 @@ async def test_damage_within_the_file_is_found_by_the_integrity_check(path: Path
 async def test_a_full_file_keeps_what_it_has_and_says_so_and_goes_on_when_there_is_room(path: Path) -> None:
     outbox = await opened(path, max_bytes=256 * 1024)
     stored = 0
-    with pytest.raises(OutboxFullError, match=re.escape(str(path)) + ".*no space left.*free some") as caught:
+
+    async def fill() -> None:
+        nonlocal stored
         while True:
             await outbox.put_readings([reading(stored + n) for n in range(100)])
             stored += 100
+
+    with pytest.raises(OutboxFullError, match=re.escape(str(path)) + ".*no space left.*free some") as caught:
+        await fill()
     assert caught.value.retry is Retry.LATER
     assert stored > 0
     assert (await outbox.stats()).readings == stored
@@ -170,7 +173,7 @@ def test_a_disk_that_refuses_to_grow_is_a_clear_error_and_loses_nothing(path: Pa
         import asyncio, resource, signal, sys
         from pathlib import Path
         sys.path.insert(0, sys.argv[2])
-        from outboxhelp import reading
+        from outboxhelp import content, mode, overwrite, reading
         from meter_connector.clock import Clock
         from meter_connector.errors import OutboxError, Retry
         from meter_connector.outbox import Outbox
@@ -250,8 +253,8 @@ async def test_the_lock_of_a_killed_process_holds_nobody_up(path: Path) -> None:
         asyncio.run(main())
     """)
     )
-    done = subprocess.run([sys.executable, "-c", script, str(path)], timeout=60, check=False)
-    assert done.returncode == -9
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(path))
+    assert await child.wait() == -9
     await (await opened(path)).close()
 
 
@@ -264,8 +267,6 @@ async def test_a_closed_outbox_says_so(path: Path) -> None:
 
 
 async def test_what_waits_at_close_is_written(path: Path) -> None:
-    import asyncio
-
     outbox = await opened(path)
     puts = [asyncio.create_task(outbox.put_reading(reading(number))) for number in range(200)]
     await asyncio.sleep(0)

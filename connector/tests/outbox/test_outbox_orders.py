@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from outboxhelp import NOW, order
-
 from meter_connector.clock import Clock
 from meter_connector.model import Order, OrderResult
 from meter_connector.outbox import Outbox
 from meter_connector.ports import Stage
+from outboxhelp import NOW, order
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from outboxhelp import NOW, event, reading
-
 from meter_connector.clock import Clock
 from meter_connector.model import Event, OrderResult, Reading
 from meter_connector.outbox import Outbox, queues
 from meter_connector.outbox.database import open_database
+from outboxhelp import NOW, event, reading
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 

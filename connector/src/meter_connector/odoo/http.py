@@ -35,11 +35,10 @@ class Answer:
 class HttpConnection:
     """Used by one thread at a time; `abort` may come from another."""
 
-    def __init__(self, url: str, ca_file: str = "", max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+    def __init__(self, url: str, ca_file: str = "") -> None:
         self.base = url
         self._url = urllib.parse.urlsplit(url)
         self._ca_file = ca_file
-        self._max_answer_bytes = max_answer_bytes
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
         self._is_aborted = False
@@ -105,13 +104,14 @@ class HttpConnection:
         while part := response.read1(CHUNK):
             parts.append(part)
             size += len(part)
-            if size > self._max_answer_bytes:
+            if size > MAX_ANSWER_BYTES:
                 self._drop()
-                raise OdooAnswerError(f"{self.base}: an answer of more than {self._max_answer_bytes} bytes")
+                raise OdooAnswerError(f"{self.base}: an answer of more than {MAX_ANSWER_BYTES} bytes")
             if self._socket is not None and self._socket.fileno() >= 0:
                 self._socket.settimeout(_remaining(deadline))
         if response.length:
             raise http.client.IncompleteRead(b"".join(parts), response.length)
+        response.close()  # read1 leaves it open, and the connection would not take another request
         return b"".join(parts)
 
     def _drop(self) -> None:
