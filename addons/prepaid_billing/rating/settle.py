@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from .guards import Guard, Problem, sift
+from .guards import Guard, sift
 from .periods import get_day_cuts, get_local_day, get_month_cuts, get_period_start
 from .pricing import explain, price_step, round_fen
 from .registers import ZERO, Knot, Reading, Use, cut, get_use_between

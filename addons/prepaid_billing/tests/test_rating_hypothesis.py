@@ -5,9 +5,6 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from odoo.tests import BaseCase, tagged
-
 from odoo.addons.prepaid_billing.rating import (
     Accumulator,
     Guard,
@@ -23,6 +20,7 @@ from odoo.addons.prepaid_billing.rating import (
     round_fen,
     settle,
 )
+from odoo.tests import BaseCase, tagged
 
 prices = st.decimals(min_value=0, max_value=5, places=4, allow_nan=False, allow_infinity=False)
 quantities = st.decimals(min_value=0, max_value=400, places=4, allow_nan=False, allow_infinity=False)

@@ -1,0 +1,74 @@
+import pytz
+from odoo import api, fields, models
+
+
+class ContractContract(models.Model):
+    _inherit = "contract.contract"
+
+    wallet_ids = fields.One2many("prepaid.wallet", "contract_id")
+    wallet_id = fields.Many2one(
+        "prepaid.wallet",
+        compute="_compute_wallet_id",
+        search="_search_wallet_id",
+        compute_sudo=True,
+        string="Wallet",
+    )
+    wallet_balance = fields.Monetary(
+        related="wallet_id.balance", string="Balance", currency_field="wallet_currency_id"
+    )
+    wallet_currency_id = fields.Many2one(related="wallet_id.currency_id")
+
+    @api.depends("wallet_ids")
+    def _compute_wallet_id(self):
+        for contract in self:
+            contract.wallet_id = contract.wallet_ids[:1]
+
+    def _search_wallet_id(self, operator, value):
+        return fields.Domain("wallet_ids", operator, value)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        contracts = super().create(vals_list)
+        contracts._ensure_wallet_sudo()
+        return contracts
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.get("is_tenancy"):
+            self._ensure_wallet_sudo()
+        return result
+
+    def _ensure_wallet_sudo(self):
+        """Each tenancy has its wallet from the first day. As superuser: nobody creates wallets by hand."""
+        missing = self.sudo().filtered(lambda c: c.is_tenancy and not c.wallet_ids)
+        self.env["prepaid.wallet"].sudo().create(
+            [
+                {
+                    "contract_id": c.id,
+                    "company_id": c.company_id.id,
+                    "currency_id": c.company_id.currency_id.id,
+                }
+                for c in missing
+            ]
+        )
+        missing.invalidate_recordset(["wallet_ids", "wallet_id"])
+
+    def _get_tz(self):
+        """Name of the zone in which this tenancy's days and hours are counted."""
+        return self.sudo().site_id.tz or self.env.company.sudo().partner_id.tz or "Asia/Shanghai"
+
+    def _get_local_date(self, at):
+        """The day at the site at instant ``at`` (naive UTC)."""
+        self.ensure_one()
+        return pytz.utc.localize(at).astimezone(pytz.timezone(self._get_tz())).date()
+
+    def _evaluate_supply(self, trigger):
+        """Decide now whether these tenancies are warned, tripped or supplied again, and act on it.
+
+        :param str trigger: what happened (topup, settlement, timer, ...); kept with the decision
+        """
+
+    def _get_supply_summary(self):
+        """What the portal shows of one tenancy; see prepaid_supply.py."""
+        self.ensure_one()
+        return {}

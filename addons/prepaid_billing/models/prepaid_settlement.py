@@ -1,0 +1,226 @@
+import logging
+
+from odoo import api, models
+from psycopg2 import errors
+
+from ..rating import settle
+from ..settlement import load, store
+
+_logger = logging.getLogger(__name__)
+
+JOB_KEY = "prepaid.settlement"
+BATCH = 200  # circuits in one transaction: their wallets are locked together, so it has to be short
+TRIES = 5
+RETRIED = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    errors.UniqueViolation,
+)
+
+
+class PrepaidSettlement(models.AbstractModel):
+    """Readings -> charges -> entries -> policy.
+
+    ingest marks circuits as due -> one queue job (and a timer for what is left) takes them in batches; a batch
+    loads, prices and writes with a fixed number of statements, locks its wallets, and commits. A batch that meets
+    another writer is rolled back whole and taken again; what is due stays due until its charges are committed.
+    """
+
+    _name = "prepaid.settlement"
+    _description = "Settlement"
+
+    # --- what is due ------------------------------------------------------------------------------------------
+
+    @api.model
+    def _mark_due(self, circuit_ids):
+        """Circuits that have something to settle. In the caller's transaction, so that no reading is forgotten."""
+        self.env.cr.execute(
+            "INSERT INTO prepaid_settlement_due (circuit_id) SELECT unnest(%s::int[]) ON CONFLICT DO NOTHING",
+            [list(circuit_ids)],
+        )
+        if self.env.cr.rowcount:
+            self._ensure_job()
+
+    @api.model
+    def _ensure_job(self):
+        """One waiting job is enough: it settles all that is due when it runs."""
+        self.env.cr.execute(
+            "SELECT 1 FROM queue_job WHERE identity_key = %s AND state IN ('pending', 'enqueued') LIMIT 1",
+            [JOB_KEY],
+        )
+        if not self.env.cr.fetchone():
+            # As superuser: the connector's user brings readings and may touch nothing else.
+            job = self.sudo().with_delay(
+                identity_key=JOB_KEY, description="Settlement of new readings", max_retries=0
+            )
+            job._job_settle_due()
+
+    @api.model
+    def _job_settle_due(self):
+        """The queue job. Commits each batch: what is settled stays settled, and locks are short."""
+        self._settle_due_committing()
+
+    @api.model
+    def _cron_settle_due(self):
+        """What no job has settled (a lost job, a review decided, a tariff assigned)."""
+        self._settle_due_committing()
+
+    @api.model
+    def _settle_due_committing(self):
+        failures = 0
+        while True:
+            try:
+                count = self._settle_due(limit=BATCH)
+                self.env.cr.commit()  # pylint: disable=invalid-commit  # called by job and cron only
+            except RETRIED as error:
+                self.env.cr.rollback()
+                self.env.invalidate_all()
+                failures += 1
+                _logger.info("settlement met another writer (%s), try %s", type(error).__name__, failures)
+                if failures == TRIES:
+                    raise
+                continue
+            failures = 0
+            if not count:
+                return
+
+    @api.model
+    def _settle_due(self, limit=None):
+        """Settle due circuits in the current transaction. Returns how many were taken.
+
+        What another settlement has taken just now is left to it.
+        """
+        self.env.flush_all()
+        self.env.cr.execute(
+            """DELETE FROM prepaid_settlement_due WHERE circuit_id IN (
+                   SELECT circuit_id FROM prepaid_settlement_due ORDER BY circuit_id LIMIT %s FOR UPDATE SKIP LOCKED
+               ) RETURNING circuit_id""",
+            [limit],
+        )
+        circuit_ids = sorted(row[0] for row in self.env.cr.fetchall())
+        if circuit_ids:
+            self._settle(circuit_ids)
+        return len(circuit_ids)
+
+    # --- one batch --------------------------------------------------------------------------------------------
+
+    @api.model
+    def _settle(self, circuit_ids):
+        """Charge all readings of these circuits that were not charged yet, enter them, and look at the supply."""
+        self.env.flush_all()
+        batch = load.load(self.env.cr, circuit_ids)
+        results = [(work, *self._settle_work(work, batch.accumulators)) for work in batch.works]
+        settled = [(work, result) for work, result, _problem in results if result]
+        wallets = store.get_wallets(self.env.cr, self._get_contract_ids(settled))
+        charges = store.insert_charges(self.env.cr, settled, wallets)
+        self._post(charges, wallets)
+        store.upsert_accumulators(self.env.cr, settled, batch.accumulators)
+        store.add_daily(self.env.cr, settled)
+        self._write_cursors(results)
+        self._open_reviews(results)
+        self._invalidate()
+        self._go_on(batch, charges)
+
+    @api.model
+    def _settle_work(self, work, accumulators):
+        """(settlement or None, problem or None) of one installation. A problem blocks it until a person decides."""
+        row, point = work.row, work.point
+        if row["is_replaced"]:
+            return None, ("replaced", None)
+        if row["is_ratio_changed"]:
+            return None, ("ratio", None)
+        result = settle(point, work.readings, accumulators[row["service_point_id"]])
+        if result.held:
+            return result, (result.held[0].kind, result.held[0])
+        return result, (result.stop, None) if result.stop else None
+
+    @api.model
+    def _get_contract_ids(self, settled):
+        return {
+            draft.contract_id for _work, result in settled for draft in result.charges if draft.contract_id
+        }
+
+    @api.model
+    def _post(self, charges, wallets):
+        postings = store.make_postings(charges, wallets, self._describe)
+        if postings:
+            self.env["prepaid.entry"]._post(postings)
+
+    @api.model
+    def _describe(self, work, draft):
+        """Text of the ledger's line: what, from which number to which, how much."""
+        kind = self.env["utility.kind"].browse(work.row["kind_id"])
+        return self.env._(
+            "%(kind)s %(before)s – %(after)s: %(quantity)s %(uom)s",
+            kind=kind.name,
+            before=_plain(draft.before.total),
+            after=_plain(draft.after.total),
+            quantity=_plain(draft.use.total),
+            uom=kind.uom_name or "",
+        )
+
+    @api.model
+    def _write_cursors(self, results):
+        rows = [(work, result, problem is not None) for work, result, problem in results if result]
+        store.update_cursors(self.env.cr, rows)
+        blocked = [work.row["id"] for work, result, problem in results if problem and not result]
+        if blocked:
+            self.env.cr.execute(
+                "UPDATE prepaid_cursor SET is_blocked = true WHERE installation_id = ANY(%s)", [blocked]
+            )
+
+    @api.model
+    def _open_reviews(self, results):
+        """A line for a person for each held installation; single odd readings are told and left out."""
+        values = [self._prepare_review(work, *problem) for work, _result, problem in results if problem]
+        for work, result, _problem in results:
+            values += [
+                self._prepare_review(work, outlier.kind, outlier) | {"state": "resolved"}
+                for outlier in (result.outliers if result else ())
+            ]
+        if values:
+            self.env["prepaid.review"].sudo()._open(values)
+
+    @api.model
+    def _prepare_review(self, work, kind, problem):
+        row, start = work.row, work.point.start
+        after = problem.after if problem else (work.readings[0] if work.readings else start)
+        before = problem.before if problem else start
+        return {
+            "installation_id": row["id"],
+            "service_point_id": row["service_point_id"],
+            "circuit_id": row["circuit_id"],
+            "building_id": row["building_id"],
+            "company_id": row["company_id"],
+            "kind": kind,
+            "before_at": before.at,
+            "before_total": before.total,
+            "reading_at": after.at,
+            "reading_total": after.total,
+            "proposal": problem.quantity if problem else 0,
+            "quantity": problem.quantity if problem else 0,
+            "limit_quantity": problem.limit if problem else 0,
+        }
+
+    @api.model
+    def _invalidate(self):
+        for name in ("prepaid.charge", "prepaid.cursor", "prepaid.accumulator", "prepaid.use.daily"):
+            self.env[name].invalidate_model()
+
+    @api.model
+    def _go_on(self, batch, charges):
+        """More readings than one run takes: due again. Then the tenancies whose money moved."""
+        more = [work.row["circuit_id"] for work in batch.works if work.is_cut_off]
+        if more:
+            self._mark_due(more)
+        contract_ids = sorted({draft.contract_id for _id, _work, draft in charges if draft.contract_id})
+        if contract_ids:
+            self.env["contract.contract"].browse(contract_ids).sudo()._evaluate_supply("settlement")
+
+
+def _plain(value):
+    """A Decimal without trailing zeros beyond two places."""
+    text = format(value.normalize(), "f")
+    whole, _dot, places = text.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"
