@@ -9,28 +9,13 @@ A definition is the dict the connector gets under ``models`` (see docs/rpc.md)::
 import re
 from decimal import Decimal, InvalidOperation
 
-from .const import NUMERIC_COLUMNS
-
 KEYS = frozenset(("registers", "block", "switch", "quirks"))
+#: The vocabulary of docs/protocols/meter-models.md.
 REGISTER_KEYS = frozenset(
-    (
-        "key",
-        "circuit",
-        "di",
-        "address",
-        "count",
-        "type",
-        "scale",
-        "word_order",
-        "function",
-        "unit",
-        "name",
-        "on",
-        "off",
-    )
+    ("key", "circuit", "unit", "name", "di", "index", "value", "scale")  # all protocols, 645, 188
+    + ("address", "count", "type", "function", "word_order", "offset", "none", "mask", "shift")  # Modbus
+    + ("on", "off", "pending")  # Modbus, key "switch"
 )
-#: Reading columns a register may feed; every other key goes to the extras of a reading.
-COLUMN_KEYS = frozenset(NUMERIC_COLUMNS) | {"switch"}
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 DI_DIGITS = {"dlt645-2007": 8, "dlt645-1997": 4, "cjt188": 4}
 SWITCH_KINDS = {
@@ -39,8 +24,19 @@ SWITCH_KINDS = {
     "modbus-rtu": "modbus",
     "modbus-tcp": "modbus",
 }
-#: type -> registers it takes
-MODBUS_TYPES = {"uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "uint64": 4, "float32": 2}
+#: type -> words it takes
+MODBUS_TYPES = {
+    "uint16": 1,
+    "int16": 1,
+    "bcd16": 1,
+    "uint32": 2,
+    "int32": 2,
+    "float32": 2,
+    "bcd32": 2,
+    "uint64": 4,
+    "int64": 4,
+}
+WORD_ORDERS = ("high", "low", "high_first", "low_first", "big", "little")
 
 
 def find_problems(definition, protocol, circuit_count=1, has_switch=False):
@@ -70,6 +66,10 @@ def _registers_problems(registers, protocol, circuit_count):
         problems += [f"{path}.{key}: unknown key" for key in sorted(register.keys() - REGISTER_KEYS)]
         problems += _key_problems(path, register, circuit_count, seen)
         problems += _place_problems(path, register, protocol)
+        if not _is_decimal(register.get("scale", "1")):
+            problems.append(
+                f'{path}.scale: {register["scale"]!r} is not a decimal written as text, such as "0.01"'
+            )
     if not any(isinstance(register, dict) and register.get("key") == "total" for register in registers):
         problems.append("registers: no register has the key 'total'; without it nothing can be metered")
     return problems
@@ -100,24 +100,17 @@ def _place_problems(path, register, protocol):
 
 def _modbus_problems(path, register):
     problems = []
-    address = register.get("address")
-    if not isinstance(address, int) or isinstance(address, bool) or not 0 <= address <= 0xFFFF:
-        problems.append(f"{path}.address: {address!r} is not a register number 0..65535")
+    if not _is_register(register.get("address")):
+        problems.append(f"{path}.address: {register.get('address')!r} is not a register number 0..65535")
     kind = register.get("type", "uint16")
     if kind not in MODBUS_TYPES:
         problems.append(f"{path}.type: {kind!r} is not one of {', '.join(MODBUS_TYPES)}")
     elif register.get("count", MODBUS_TYPES[kind]) != MODBUS_TYPES[kind]:
-        problems.append(
-            f"{path}.count: {kind} takes {MODBUS_TYPES[kind]} registers, not {register['count']!r}"
-        )
-    if register.get("word_order", "big") not in ("big", "little"):
-        problems.append(f"{path}.word_order: {register['word_order']!r} is not big or little")
-    if register.get("function", 3) not in (3, 4):
-        problems.append(f"{path}.function: {register['function']!r} is not 3 or 4")
-    if not _is_decimal(register.get("scale", "1")):
-        problems.append(
-            f'{path}.scale: {register["scale"]!r} is not a decimal written as text, such as "0.01"'
-        )
+        problems.append(f"{path}.count: {kind} takes {MODBUS_TYPES[kind]} words, not {register['count']!r}")
+    if register.get("word_order", "high") not in WORD_ORDERS:
+        problems.append(f"{path}.word_order: {register['word_order']!r} is not high or low")
+    if register.get("function", 3) not in (1, 2, 3, 4):
+        problems.append(f"{path}.function: {register['function']!r} is not a reading function 1..4")
     return problems
 
 
@@ -139,19 +132,31 @@ def _switch_problems(switch, protocol, has_switch):
 
 
 def _modbus_switch_problems(switch):
+    """What to write where; ``write`` may hold it as an object of its own."""
+    write = switch.get("write", switch)
+    if not isinstance(write, dict):
+        return ["switch.write: must be an object"]
     problems = []
-    if not isinstance(switch.get("address"), int) or not 0 <= switch["address"] <= 0xFFFF:
-        problems.append(f"switch.address: {switch.get('address')!r} is not a register number 0..65535")
+    if not _is_register(write.get("address")):
+        problems.append(f"switch.address: {write.get('address')!r} is not a register number 0..65535")
+    if write.get("function", 16) not in (5, 6, 15, 16):
+        problems.append(f"switch.function: {write['function']!r} is not a writing function 5, 6, 15 or 16")
     for key in ("on", "off"):
-        words = switch.get(key)
-        is_words = isinstance(words, list) and words and all(_is_word(word) for word in words)
-        if not is_words:
-            problems.append(f"switch.{key}: {words!r} is not a list of register values 0..65535")
+        words = write.get(key)
+        if not _is_word(words) and not (isinstance(words, list) and words and all(map(_is_word, words))):
+            problems.append(f"switch.{key}: {words!r} is not a register value 0..65535, nor a list of them")
     return problems
 
 
 def _is_word(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF
+    return isinstance(value, int) and 0 <= value <= 0xFFFF
+
+
+def _is_register(value):
+    """A number, or hexadecimal text such as "0x000B"."""
+    if isinstance(value, str):
+        return bool(re.fullmatch(r"0x[0-9A-Fa-f]{1,4}", value))
+    return _is_word(value) and not isinstance(value, bool)
 
 
 def _is_decimal(value):

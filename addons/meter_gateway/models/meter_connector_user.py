@@ -32,12 +32,10 @@ class MeterConnector(models.Model):
         keys = (
             self.env["res.users.apikeys"].with_user(user).sudo()
         )  # a connector's user may not make keys itself
-        old = keys.search([("user_id", "=", user.id)])
-        if old:
-            old._remove()
+        old = user._remove_keys()
         key = keys._generate("rpc", KEY_NAME, None)
         self.env["audit.entry"]._log(
-            "connector.key", self, before={"keys": len(old)}, after={"user": user.login, "keys": 1}
+            "connector.key", self, before={"keys": old}, after={"user": user.login, "keys": 1}
         )
         return key
 
@@ -67,12 +65,8 @@ class MeterConnector(models.Model):
         """Lock the connector out at once."""
         self.ensure_one()
         self._check_key_right()
-        keys = self.env["res.users.apikeys"].sudo().search([("user_id", "=", self.user_id.id)])
-        if keys:
-            keys._remove()
-        self.env["audit.entry"]._log(
-            "connector.key_revoked", self, before={"keys": len(keys)}, after={"keys": 0}
-        )
+        count = self.user_id._remove_keys()
+        self.env["audit.entry"]._log("connector.key_revoked", self, before={"keys": count}, after={"keys": 0})
 
     def action_create_key(self):
         """Make the user and a key, and show the key once."""

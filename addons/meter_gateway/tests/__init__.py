@@ -1,6 +1,7 @@
 from . import (
     test_batch,
     test_config,
+    test_connector_isolation,
     test_definition,
     test_energy,
     test_event,

@@ -41,9 +41,9 @@ class TestDefinition(TransactionCase):
                 "modbus-rtu",
                 "registers[0].type: 'bcd' is not one of",
             ),
-            ({"registers": [MODBUS | {"count": 1}]}, "modbus-rtu", "uint32 takes 2 registers, not 1"),
+            ({"registers": [MODBUS | {"count": 1}]}, "modbus-rtu", "uint32 takes 2 words, not 1"),
             ({"registers": [MODBUS | {"scale": 0.01}]}, "modbus-rtu", "is not a decimal written as text"),
-            ({"registers": [MODBUS | {"word_order": "odd"}]}, "modbus-rtu", "is not big or little"),
+            ({"registers": [MODBUS | {"word_order": "odd"}]}, "modbus-rtu", "is not high or low"),
             ({"registers": [TOTAL], "switch": {"kind": "dlt645"}}, "dlt645-2007", "marked as having none"),
         ]
         for definition, protocol, text in table:
@@ -56,7 +56,7 @@ class TestDefinition(TransactionCase):
             (None, "dlt645-2007", "switch: missing"),
             ({"kind": "modbus"}, "dlt645-2007", "it must be 'dlt645'"),
             ({"kind": "dlt645"}, "dlt645-1997", "has no standard way to switch"),
-            (modbus | {"on": [70000]}, "modbus-rtu", "switch.on: [70000] is not a list of register values"),
+            (modbus | {"on": [70000]}, "modbus-rtu", "switch.on: [70000] is not a register value"),
             (modbus | {"address": "57"}, "modbus-rtu", "switch.address: '57'"),
         ]
         for switch, protocol, text in table:
@@ -90,6 +90,30 @@ class TestDefinition(TransactionCase):
             self.assertIn("total", model.register_table)
         relay = models.filtered(lambda model: model.code == "hiking-dds238")
         self.assertIn("001A", relay.register_table)
+
+    def test_spellings_of_the_documents_are_known(self):
+        registers = [
+            MODBUS
+            | {
+                "address": "0x000B",
+                "word_order": "low",
+                "function": 4,
+                "none": 65535,
+                "mask": 255,
+                "shift": 8,
+            },
+            {"key": "switch", "address": 26, "on": 1, "off": 0, "pending": 2},
+            {"key": "power_kw", "address": 14, "type": "float32", "offset": "1"},
+        ]
+        switch = {
+            "kind": "modbus",
+            "write": {"address": 26, "function": 5, "on": 1, "off": [0]},
+            "stride": 1,
+            "obey_s": 9,
+        }
+        self.assertEqual(find_problems({"registers": registers, "switch": switch}, "modbus-tcp", 1, True), [])
+        registers = [{"key": "total", "di": "901f", "value": "current", "index": 0, "scale": "0.001"}]
+        self.assertEqual(find_problems({"registers": registers, "block": {}}, "cjt188"), [])
 
     @mute_logger("odoo.sql_db")
     def test_a_wrong_definition_is_refused_with_all_its_problems(self):
