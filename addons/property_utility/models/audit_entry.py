@@ -68,8 +68,8 @@ class AuditEntry(models.Model):
     at = fields.Datetime(string="Time", required=True, readonly=True, index=True)
     user_id = fields.Many2one("res.users", readonly=True, index=True, ondelete="restrict")
     login = fields.Char(readonly=True)
-    remote_address = fields.Char(string="Remote Address", readonly=True)
-    model = fields.Char(string="Model", readonly=True)
+    remote_address = fields.Char(readonly=True)
+    model = fields.Char(readonly=True)
     res_id = fields.Many2oneReference(string="Record ID", model_field="model", readonly=True)
     res_name = fields.Char(string="Record", readonly=True)
     building_id = fields.Many2one("property.building", readonly=True, index=True, ondelete="restrict")
@@ -206,13 +206,14 @@ class AuditEntry(models.Model):
         return record.get_formview_action()
 
     @api.model_create_multi
-    def create(self, vals_list):
+    def create(self, vals_list):  # pylint: disable=method-required-super
         raise UserError(self.env._("Audit entries are written by the operations themselves only."))
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("Audit entries cannot be changed."))
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _unlink_refused(self):
         raise UserError(self.env._("Audit entries cannot be deleted."))
 
     @api.model

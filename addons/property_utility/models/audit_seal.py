@@ -46,13 +46,14 @@ class AuditSeal(models.Model):
         protect_table(self.env.cr, self._table)
 
     @api.model_create_multi
-    def create(self, vals_list):
+    def create(self, vals_list):  # pylint: disable=method-required-super
         raise UserError(self.env._("Seals are made by the system only."))
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("Seals cannot be changed."))
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _unlink_refused(self):
         raise UserError(self.env._("Seals cannot be deleted."))
 
     @api.model

@@ -21,7 +21,7 @@ class ContractContract(models.Model):
         group_expand="_group_expand_tenancy_state",
     )
     site_id = fields.Many2one(
-        "property.site", compute="_compute_buildings", store=True, readonly=False, index=True, string="Site"
+        "property.site", compute="_compute_buildings", store=True, readonly=False, index=True
     )
     building_ids = fields.Many2many(
         "property.building",
@@ -109,9 +109,10 @@ class ContractContract(models.Model):
     @api.depends("account_number", "partner_id.name", "is_tenancy")
     def _compute_display_name(self):
         tenancies = self.filtered(lambda c: c.is_tenancy and c.account_number)
-        super(ContractContract, self - tenancies)._compute_display_name()
+        result = super(ContractContract, self - tenancies)._compute_display_name()
         for contract in tenancies:
             contract.display_name = f"{contract.account_number} {contract.partner_id.name or ''}".strip()
+        return result
 
     @api.model
     def _search_display_name(self, operator, value):

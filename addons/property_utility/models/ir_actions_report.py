@@ -34,7 +34,9 @@ class IrActionsReport(models.Model):
         try:
             return super().barcode(barcode_type, value, **kwargs)
         except RenderPMError:
-            pass
+            return self._get_barcode_without_back_end(barcode_type, value, **kwargs)
+
+    def _get_barcode_without_back_end(self, barcode_type, value, **kwargs):
         options = {
             "width": int(kwargs.get("width", 600)),
             "height": int(kwargs.get("height", 100)),

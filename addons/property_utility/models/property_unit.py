@@ -35,9 +35,7 @@ class PropertyUnit(models.Model):
         search="_search_contract_id",
         help="The tenancy that has this unit now.",
     )
-    tenant_id = fields.Many2one(
-        "res.partner", string="Tenant", compute="_compute_contract_id", search="_search_tenant_id"
-    )
+    tenant_id = fields.Many2one("res.partner", compute="_compute_contract_id", search="_search_tenant_id")
     state = fields.Selection(
         [("vacant", "Vacant"), ("occupied", "Occupied"), ("blocked", "Blocked")],
         compute="_compute_state",
@@ -45,9 +43,7 @@ class PropertyUnit(models.Model):
         index=True,
         tracking=True,
     )
-    next_occupancy_id = fields.Many2one(
-        "property.occupancy", string="Next Occupancy", compute="_compute_next_occupancy_id"
-    )
+    next_occupancy_id = fields.Many2one("property.occupancy", compute="_compute_next_occupancy_id")
     kind_ids = fields.Many2many("utility.kind", string="Utilities", compute="_compute_service_point_count")
     overview_state = fields.Char(compute="_compute_overview_state")
     overview_label = fields.Char(compute="_compute_overview_state")

@@ -52,7 +52,7 @@ class ResUsers(models.Model):
     def _compute_allowed_building_ids(self):
         everything = self.env["property.building"].with_context(active_test=False)
         if any(self.mapped("scope_all_buildings")):
-            everything = everything.search([])
+            everything = everything.search([])  # pylint: disable=no-search-all
         for user in self:
             own = user.with_context(active_test=False).scope_building_ids
             user.allowed_building_ids = everything if user.scope_all_buildings else own

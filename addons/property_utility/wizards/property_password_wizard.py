@@ -12,7 +12,7 @@ class PropertyPasswordWizard(models.TransientModel):
     _name = "property.password.wizard"
     _description = "Reset Password"
 
-    user_id = fields.Many2one("res.users", string="User", required=True)
+    user_id = fields.Many2one("res.users", required=True)
     email = fields.Char(related="user_id.email")
     way = fields.Selection(
         [("link", "Send a link by e-mail"), ("temporary", "Make a new password to hand over")],

@@ -12,7 +12,7 @@ class PropertyRightsWizard(models.TransientModel):
     _name = "property.rights.wizard"
     _description = "Rights of a User"
 
-    user_id = fields.Many2one("res.users", string="User", domain=[("share", "=", False)])
+    user_id = fields.Many2one("res.users", domain=[("share", "=", False)])
     name = fields.Char(compute="_compute_from_user", store=True, readonly=False)
     login = fields.Char(compute="_compute_from_user", store=True, readonly=False)
     active = fields.Boolean(

@@ -20,7 +20,7 @@ class PropertyRoomChange(models.TransientModel):
         readonly=False,
     )
     unit_id = fields.Many2one("property.unit", string="New Unit", required=True)
-    at = fields.Datetime(string="At", required=True, default=fields.Datetime.now)
+    at = fields.Datetime(required=True, default=fields.Datetime.now)
     reason = fields.Char(required=True)
 
     @api.depends("contract_id")
