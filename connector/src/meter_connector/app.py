@@ -111,7 +111,6 @@ class App:
         await self.page.stop()
         await self._cancel("resume", "buses", "orders", "config", "hello")
         await self._bounded("buses", self.buses.stop(), BUS_STOP_S)
-        await self._cancel("ingest", "events", "report")
         if self.uplink.contact.is_up and self.uplink.contact.calls_ok:
             await self._bounded("flush", self.uplink.flush(), FLUSH_S)
         await self._cancel(*self._tasks)
@@ -182,7 +181,8 @@ class App:
     async def _resume(self) -> None:
         """What a killed connector left open, once the server's time is known or does not come."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.uplink.first_contact.wait(), FIRST_CONTACT_S)
+            async with asyncio.timeout(FIRST_CONTACT_S):
+                await self.uplink.first_contact.wait()
         await self._submit_open()
         await self._stop.wait()
 
@@ -263,7 +263,8 @@ class App:
     async def _bounded(self, name: str, work: Awaitable[None], seconds: float) -> None:
         """The end comes, whatever happens on the way."""
         try:
-            await asyncio.wait_for(work, seconds)
+            async with asyncio.timeout(seconds):
+                await work
         except TimeoutError:
             _logger.warning("stop_took_too_long", extra={"part": name, "limit_s": seconds})
         except OdooError as error:

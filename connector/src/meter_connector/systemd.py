@@ -30,4 +30,5 @@ async def watch(stop: asyncio.Event) -> None:
         if limit_s:
             notify("WATCHDOG=1")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), limit_s / 2 if limit_s else None)
+            async with asyncio.timeout(limit_s / 2 if limit_s else None):
+                await stop.wait()

@@ -15,7 +15,7 @@ import time
 import xmlrpc.client
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -203,6 +203,10 @@ class FakeOdoo:
                 exceptions.append([index, state, reason])
         return {"accepted": len(items) - len(exceptions), "exceptions": exceptions}
 
+    def readings_counted_once(self) -> bool:
+        """Whatever came how often, each reading counted once and none with other content."""
+        return len(self.arrivals) == len(set(self.arrivals)) == len(self.readings)
+
     def states(self, order_id: int) -> list[str]:
         """What was reported of an order, in order."""
         return [result["state"] for result in self.results if result["order_id"] == order_id]
@@ -258,7 +262,11 @@ class _Handler(BaseHTTPRequestHandler):
         if mood.fault:
             self._answer(mood, _fault(*mood.fault))
             return
-        result = mood.answer if mood.answer is not None else self.odoo.serve(method, args[0])
+        try:
+            result = mood.answer if mood.answer is not None else self.odoo.serve(method, args[0])
+        except RuntimeError as error:
+            self._answer(mood, _fault(1, f"Traceback:\n{error!r}"))
+            return
         self._answer(mood, _xml(result))
 
     def _json2(self, body: bytes) -> None:
@@ -291,9 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
             waiting = self.odoo.moods[method]
             mood = waiting.popleft() if waiting else Mood()
         time.sleep(mood.delay_s)
-        if mood.is_lost:
-            return Mood(cut_after=0)
-        return mood
+        return replace(mood, cut_after=0) if mood.is_lost else mood
 
     def _answer(self, mood: Mood, body: bytes) -> None:
         body = mood.body if mood.body is not None else body

@@ -134,7 +134,8 @@ async def line_to(bus: Bus) -> AsyncIterator[Line]:
     await link.open()
     try:
         try:
-            await asyncio.wait_for(link.wait_connected(), CONNECT_S)
+            async with asyncio.timeout(CONNECT_S):
+                await link.wait_connected()
         except TimeoutError:
             raise LinkError(f"{link.name}: no connection within {CONNECT_S:g} s") from None
         yield Line(Exchange(link, WireTiming.of(bus)), time.time)

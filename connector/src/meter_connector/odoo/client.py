@@ -83,7 +83,9 @@ class ThreadedClient:
             running = loop.run_in_executor(self._pool, self._blocking, channel, method, payload, timeout_s)
             try:
                 # The channel keeps its own time-outs; this one is for a server that drips.
-                answer = await asyncio.wait_for(asyncio.shield(running), timeout_s + 1)
+                # (asyncio.timeout, not wait_for: the latter swallows a cancellation that meets the answer.)
+                async with asyncio.timeout(timeout_s + 1):
+                    answer = await asyncio.shield(running)
             except TimeoutError:
                 channel.abort()
                 raise OdooUnreachableError(

@@ -57,7 +57,8 @@ class Contact:
         """Wait before trying again; during an outage no longer than until somebody got through."""
         if is_outage(error) and not self.is_up:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._restored.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._restored.wait()
         else:
             await asyncio.sleep(seconds)
 

@@ -48,28 +48,34 @@ class Sender(Generic[T]):
         self.sent = 0
         self.final: dict[str, int] = {}
         self._held: dict[int, float] = {}
+        self._busy = asyncio.Lock()
 
     async def step(self) -> None:
         """Raises OdooError when the batch did not get through; it stays where it is."""
         ready = self.outbox.ready[self.queue.table]
         ready.clear()
-        items = await self.queue.fetch(self.batch, self._held_now())
-        if not items:
+        if not await self._send_batch():
             await self._wait(ready)
-            return
-        try:
-            answers = await self.queue.send(items)
-        except OdooError as error:
-            self._shrink(items, error)
-            raise
-        self._on_ok()
-        await self._settle(items, answers)
-        self.batch = min(self.queue.limit, self.batch * 2)
 
     async def flush(self) -> None:
-        """Send what waits and is not held back, once."""
-        while items := await self.queue.fetch(self.batch, self._held_now()):
-            await self._settle(items, await self.queue.send(items))
+        """Send what waits and is not held back. What `step` has under way is finished first."""
+        while await self._send_batch():
+            pass
+
+    async def _send_batch(self) -> int:
+        async with self._busy:
+            items = await self.queue.fetch(self.batch, self._held_now())
+            if not items:
+                return 0
+            try:
+                answers = await self.queue.send(items)
+            except OdooError as error:
+                self._shrink(items, error)
+                raise
+            self._on_ok()
+            await self._settle(items, answers)
+        self.batch = min(self.queue.limit, self.batch * 2)
+        return len(items)
 
     async def _settle(self, items: Sequence[T], answers: Answers) -> None:
         done = []
@@ -91,7 +97,8 @@ class Sender(Generic[T]):
         """Until something new is there, or something held back may go again."""
         timeout = min(self._held.values()) - self.clock.monotonic() if self._held else None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ready.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await ready.wait()
         if self.queue.linger_s:
             await asyncio.sleep(
                 self.queue.linger_s
@@ -107,7 +114,7 @@ class Sender(Generic[T]):
             _logger.error(
                 f"{self.queue.table}_stumbled", extra={"item": str(items[0])[:300], "error": str(error)}
             )
-            self._hold(items[0], 6 * HOLD_S)
+            self._hold(items[0], HOLD_S)
         self.batch = max(least, min(self.batch, len(items)) // 2)
 
     def _hold(self, item: T, seconds: float) -> None:

@@ -114,7 +114,8 @@ class Uplink:
         self.first_contact.set()
         await self.outbox.keep_time()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hello_wanted.wait(), self._hello_s)
+            async with asyncio.timeout(self._hello_s):
+                await self._hello_wanted.wait()
 
     async def _config(self) -> None:
         await self._config_wanted.wait()
