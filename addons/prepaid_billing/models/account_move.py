@@ -10,9 +10,7 @@ class AccountMove(models.Model):
     contract_id = fields.Many2one(
         "contract.contract", string="Tenancy", index="btree_not_null", readonly=True, copy=False
     )
-    wallet_id = fields.Many2one(
-        "prepaid.wallet", string="Wallet", index="btree_not_null", readonly=True, copy=False
-    )
+    wallet_id = fields.Many2one("prepaid.wallet", index="btree_not_null", readonly=True, copy=False)
     prepaid_month = fields.Date(
         string="Billing Month", copy=False, readonly=True, help="First day of the month."
     )

@@ -7,7 +7,7 @@ SEARCH_KEYS = ("account_number", "partner_id.name", "partner_id.phone", "occupan
 
 
 class ContractContract(models.Model):
-    _inherit = "contract.contract"
+    _inherit = "contract.contract"  # pylint: disable=consider-merging-classes-inherited
 
     topup_ids = fields.One2many("prepaid.topup", "contract_id", string="Top-ups")
 
@@ -23,12 +23,13 @@ class ContractContract(models.Model):
 
     @api.depends_context("counter_search")
     def _compute_display_name(self):
-        super()._compute_display_name()
+        result = super()._compute_display_name()
         if self.env.context.get("counter_search"):
             for contract in self.filtered("account_number"):
                 units = ", ".join(contract.unit_ids.mapped("code"))
                 parts = (contract.account_number, contract.partner_id.name, units, contract.partner_id.phone)
                 contract.display_name = " · ".join(part for part in parts if part)
+        return result
 
     # --- online top-up ----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from ..money.fen import to_decimal
 
 
 class ContractContract(models.Model):
-    _inherit = "contract.contract"
+    _inherit = "contract.contract"  # pylint: disable=consider-merging-classes-inherited
 
     fee_ids = fields.One2many("prepaid.fee", "contract_id", string="Withheld Fees")
 

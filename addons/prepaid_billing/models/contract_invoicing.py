@@ -13,7 +13,7 @@ UTC = ZoneInfo("UTC")
 
 
 class ContractContract(models.Model):
-    _inherit = "contract.contract"
+    _inherit = "contract.contract"  # pylint: disable=consider-merging-classes-inherited
 
     prepaid_invoice_count = fields.Integer(compute="_compute_prepaid_counts", compute_sudo=True)
     prepaid_payment_count = fields.Integer(compute="_compute_prepaid_counts", compute_sudo=True)

@@ -14,7 +14,7 @@ class PaymentTransaction(models.Model):
 
     _inherit = "payment.transaction"
 
-    wallet_id = fields.Many2one("prepaid.wallet", string="Wallet", readonly=True, index="btree_not_null")
+    wallet_id = fields.Many2one("prepaid.wallet", readonly=True, index="btree_not_null")
     wallet_fen = fields.Integer(
         readonly=True, help="Amount in fen at creation. The amount credited must equal it."
     )
@@ -112,9 +112,10 @@ class PaymentTransaction(models.Model):
 
     def _post_process(self):
         self.filtered("wallet_id")._lock_for_money()
-        super()._post_process()
+        result = super()._post_process()
         for transaction in self.filtered(lambda tx: tx.wallet_id and tx.state == "done"):
             transaction._credit_wallet_sudo()
+        return result
 
     def _credit_wallet_sudo(self):
         """Entry, booking, top-up and supply of a confirmed transaction. As superuser: the tenant, a public

@@ -49,9 +49,9 @@ class PrepaidRefund(models.Model):
         index=True,
     )
     requested_by_id = fields.Many2one(
-        "res.users", string="Requested By", readonly=True, required=True, default=lambda self: self.env.user
+        "res.users", readonly=True, required=True, default=lambda self: self.env.user
     )
-    approved_by_id = fields.Many2one("res.users", string="Approved By", readonly=True, copy=False)
+    approved_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     paid_at = fields.Datetime(readonly=True, copy=False)
     payment_id = fields.Many2one("account.payment", readonly=True, copy=False, ondelete="restrict")
     transaction_id = fields.Many2one("payment.transaction", readonly=True, copy=False, ondelete="restrict")

@@ -16,7 +16,7 @@ class UtilityKind(models.Model):
     @api.model
     def _prepaid_setup_products(self):
         """Give each kind without one its own service product, untaxed, in the current company."""
-        for kind in self.search([]).filtered(lambda kind: not kind.product_id):
+        for kind in self.search([("product_id", "=", False)]):
             product = self.env["product.product"].create(kind._prepare_product())
             self.env["res.company"]._prepaid_translate_name(
                 product, lambda env, kind=kind: kind.with_env(env).name

@@ -34,7 +34,7 @@ class PrepaidCounter(models.TransientModel):
     is_confirmed = fields.Boolean(
         string="Money Received", default=True, help="Clear it for a voucher whose money has not arrived yet."
     )
-    print_receipt = fields.Boolean(string="Print Receipt", default=True)
+    print_receipt = fields.Boolean(default=True)
     request_key = fields.Char(default=lambda self: str(uuid4()), readonly=True)
     topup_id = fields.Many2one("prepaid.topup", readonly=True)
     topup_state = fields.Selection(related="topup_id.state")
