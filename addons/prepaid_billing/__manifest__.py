@@ -11,6 +11,7 @@
         "security/prepaid_money_rules.xml",
         "data/prepaid_money_data.xml",
         "data/ir_cron_data.xml",
+        "data/queue_job_data.xml",
         "report/prepaid_reports.xml",
         "views/prepaid_topup_views.xml",
         "views/prepaid_counter_views.xml",
