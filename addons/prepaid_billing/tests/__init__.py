@@ -5,4 +5,5 @@ from . import (
     test_money_parallel,
     test_online_topup,
     test_rating_hypothesis,
+    test_whole_month,
 )
