@@ -17,6 +17,8 @@ class ContractContract(models.Model):
         related="wallet_id.balance", string="Balance", currency_field="wallet_currency_id"
     )
     wallet_currency_id = fields.Many2one(related="wallet_id.currency_id")
+    charge_count = fields.Integer(compute="_compute_charge_count", string="Charges")
+    review_count = fields.Integer(compute="_compute_review_count", string="Readings to Review")
 
     @api.depends("wallet_ids")
     def _compute_wallet_id(self):
@@ -25,6 +27,19 @@ class ContractContract(models.Model):
 
     def _search_wallet_id(self, operator, value):
         return fields.Domain("wallet_ids", operator, value)
+
+    def _compute_charge_count(self):
+        counts = dict(
+            self.env["prepaid.charge"]._read_group(
+                [("contract_id", "in", self.ids)], ["contract_id"], ["__count"]
+            )
+        )
+        for contract in self:
+            contract.charge_count = counts.get(contract, 0)
+
+    def _compute_review_count(self):
+        for contract in self:
+            contract.review_count = sum(contract.service_point_ids.mapped("review_count"))
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -37,6 +52,24 @@ class ContractContract(models.Model):
         if vals.get("is_tenancy"):
             self._ensure_wallet_sudo()
         return result
+
+    def action_view_wallet(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_wallet_action")
+        return action | {"view_mode": "form", "views": [(False, "form")], "res_id": self.wallet_id.id}
+
+    def action_view_charges(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_charge_action")
+        return action | {"domain": [("contract_id", "=", self.id)], "context": {}}
+
+    def action_view_reviews(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_review_action")
+        return action | {
+            "domain": [("service_point_id", "in", self.service_point_ids.ids)],
+            "context": {"search_default_open": 1},
+        }
 
     def _ensure_wallet_sudo(self):
         """Each tenancy has its wallet from the first day. As superuser: nobody creates wallets by hand."""

@@ -55,6 +55,8 @@ class PrepaidCharge(models.Model):
     quantity = fields.Float(digits=(18, 4), readonly=True)
     amount = fields.Monetary(readonly=True)
     explanation = fields.Json(readonly=True, help="What it was priced by, line by line.")
+    has_rates = fields.Boolean(compute="_compute_has_rates")
+    has_tiers = fields.Boolean(compute="_compute_has_rates")
     explanation_text = fields.Text(compute="_compute_explanation_text", string="How It Is Made")
     review_id = fields.Many2one(
         "prepaid.review", readonly=True, help="A person accepted a reading of this charge."
@@ -100,6 +102,16 @@ class PrepaidCharge(models.Model):
             at = fields.Datetime.context_timestamp(charge, charge.to_reading_at).strftime("%Y-%m-%d %H:%M")
             charge.display_name = f"{charge.service_point_id.display_name} {at}"
 
+    def _compute_has_rates(self):
+        for charge in self:
+            charge.has_rates = any(charge[f"to_t{number}"] for number in range(1, 5))
+            charge.has_tiers = any(row["line"] == "tier" for row in charge._get_explanation_rows())
+
+    def _get_explanation_rows(self):
+        return (
+            self.explanation if isinstance(self.explanation, list) else json.loads(self.explanation or "[]")
+        )
+
     def _compute_explanation_text(self):
         for charge in self:
             charge.explanation_text = "\n".join(charge._get_explanation_lines())
@@ -107,9 +119,7 @@ class PrepaidCharge(models.Model):
     def _get_explanation_lines(self):
         """Sentences for people: one per rate or tier, then the rounding."""
         self.ensure_one()
-        rows = (
-            self.explanation if isinstance(self.explanation, list) else json.loads(self.explanation or "[]")
-        )
+        rows = self._get_explanation_rows()
         names, uom = self.env["utility.tariff.version"]._get_rate_names(), self.uom_name or ""
         lines, exact = [], Decimal(0)
         for row in rows:

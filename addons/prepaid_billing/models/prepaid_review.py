@@ -70,6 +70,9 @@ class PrepaidReview(models.Model):
     is_reading = fields.Boolean(compute="_compute_is_reading")
     hint = fields.Text(compute="_compute_hint")
     note = fields.Text("Reason of the Decision")
+    ignored_until = fields.Datetime(
+        readonly=True, help="An ignored reading, and those after it up to here, are left out."
+    )
     resolved_at = fields.Datetime(readonly=True)
     resolved_by_id = fields.Many2one("res.users", readonly=True, string="Decided By")
 
@@ -114,7 +117,9 @@ class PrepaidReview(models.Model):
             "no_tariff": _(
                 "The unit is occupied but the service point has no tariff in force. Assign one; the use is charged then."
             ),
-            "no_rates": _("The tariff needs rate registers, this meter has none. Assign another tariff."),
+            "no_rates": _(
+                "The tariff needs rate registers, this reading has none. Assign another tariff, or enter the rates of the closing reading, and try again."
+            ),
             "error": _("The use could not be priced. See the detail."),
         }
 
@@ -127,6 +132,8 @@ class PrepaidReview(models.Model):
     def write(self, vals):
         if not self.env.su and set(vals) - {"quantity", "note"} - self._get_thread_fields():
             raise AccessError(self.env._("Use the buttons to decide on a review."))
+        if not self.env.su and {"quantity", "note"} & set(vals) and any(r.state != "open" for r in self):
+            raise UserError(self.env._("This was decided already."))
         return super().write(vals)
 
     @api.model
@@ -134,24 +141,46 @@ class PrepaidReview(models.Model):
         return {name for name in self._fields if name.startswith(("message_", "activity_"))}
 
     @api.model
-    def _open(self, values_list):
-        """Put readings before a person; an installation that waits already, and what was told before, are left alone."""
+    def _update(self, installation_ids, problems, outliers):
+        """Make the reviews of these installations say what holds them now.
+
+        :param problems: values of what waits for a person, at most one per installation
+        :param outliers: values of single odd readings that were left out; told once
+        """
         self.flush_model()
-        waiting = set(self.search([("state", "=", "open")]).installation_id.ids)
-        told = {
-            (r.installation_id.id, r.reading_at, r.kind)
-            for r in self.search(
-                [("installation_id", "in", [values["installation_id"] for values in values_list])]
-            )
-            if r.state == "resolved"
-        }
-        new = []
-        for values in values_list:
-            is_open = values.get("state", "open") == "open"
-            key = (values["installation_id"], values["reading_at"], values["kind"])
-            if values["installation_id"] not in waiting if is_open else key not in told:
-                new.append(values | {name: float(values[name] or 0) for name in NUMBERS})
-        return self.create(new)
+        domain = [("installation_id", "in", installation_ids), ("state", "=", "open")]
+        waiting = {review._get_key(): review for review in self.search(domain)}
+        wanted = {self._make_key(values): values for values in problems}
+        cleared = self.union(*(review for key, review in waiting.items() if key not in wanted))
+        if cleared:
+            cleared.write({"state": "resolved", "resolved_at": fields.Datetime.now()})
+            cleared.flush_recordset()
+        new = [values for key, values in wanted.items() if key not in waiting]
+        new += [values | {"state": "resolved"} for values in self._get_untold(outliers)]
+        return self.create([values | {name: float(values[name] or 0) for name in NUMBERS} for values in new])
+
+    @api.model
+    def _get_untold(self, outliers):
+        if not outliers:
+            return []
+        domain = [("installation_id", "in", [values["installation_id"] for values in outliers])]
+        told = {review._get_key() for review in self.search(domain)}
+        return [values for values in outliers if self._make_key(values) not in told]
+
+    def _get_key(self):
+        return self._make_key(
+            {
+                "installation_id": self.installation_id.id,
+                "kind": self.kind,
+                "reading_at": self.reading_at,
+            }
+        )
+
+    @api.model
+    def _make_key(self, values):
+        """What makes two reviews the same one: a reading, or that something is missing."""
+        at = values["reading_at"].replace(microsecond=0) if values["kind"] in READING_KINDS else None
+        return values["installation_id"], values["kind"], at
 
     def action_accept(self):
         """The reading is right (or becomes the new start): charge `quantity` up to it and go on from there."""
@@ -164,10 +193,16 @@ class PrepaidReview(models.Model):
         return self._decide("accepted")
 
     def action_reject(self):
-        """The reading is wrong: leave it out, go on with later ones."""
+        """The reading is wrong: leave it, and what came after it up to now, out; go on with later ones.
+
+        Nothing is lost by it: registers count on, the next good reading has all the use.
+        """
         self._check_may_decide()
         if not all(review.is_reading for review in self):
             raise UserError(self.env._("Only a reading can be ignored."))
+        # As superuser: people write a quantity and a note, the buttons the rest.
+        for review in self.sudo():
+            review.ignored_until = max(fields.Datetime.now(), review.reading_at)
         return self._decide("rejected")
 
     def action_retry(self):
@@ -176,6 +211,10 @@ class PrepaidReview(models.Model):
         self._unblock()
         self.service_point_id.sudo()._request_settlement()
         return True
+
+    def action_assign_tariff(self):
+        """The wizard that gives the service points a tariff; what waited is settled then."""
+        return self.service_point_id.action_open_tariff_assign()
 
     def _check_may_decide(self):
         self.check_access("read")
@@ -188,6 +227,7 @@ class PrepaidReview(models.Model):
 
     def _decide(self, state):
         for review in self:
+            # As superuser: people write a quantity and a note, the buttons the rest.
             review.sudo().write(
                 {"state": state, "resolved_at": fields.Datetime.now(), "resolved_by_id": self.env.uid}
             )

@@ -1,9 +1,11 @@
+import hashlib
 import logging
 
 from odoo import api, models
 from psycopg2 import errors
 
-from ..rating import settle
+from ..rating import Settlement, settle
+from ..rating.guards import MAX_OUTLIERS
 from ..settlement import load, store
 
 _logger = logging.getLogger(__name__)
@@ -34,9 +36,14 @@ class PrepaidSettlement(models.AbstractModel):
 
     @api.model
     def _mark_due(self, circuit_ids):
-        """Circuits that have something to settle. In the caller's transaction, so that no reading is forgotten."""
+        """Circuits that have something to settle. In the caller's transaction, so that no reading is forgotten.
+
+        A row that is there already is touched: a settlement that began before this transaction committed does not see
+        these readings, and must not take the row away (it fails to serialize, and is done again).
+        """
         self.env.cr.execute(
-            "INSERT INTO prepaid_settlement_due (circuit_id) SELECT unnest(%s::int[]) ON CONFLICT DO NOTHING",
+            """INSERT INTO prepaid_settlement_due (circuit_id) SELECT DISTINCT id FROM unnest(%s::int[]) id ORDER BY id
+               ON CONFLICT (circuit_id) DO UPDATE SET circuit_id = excluded.circuit_id""",
             [list(circuit_ids)],
         )
         if self.env.cr.rowcount:
@@ -118,9 +125,9 @@ class PrepaidSettlement(models.AbstractModel):
         store.upsert_accumulators(self.env.cr, settled, batch.accumulators)
         store.add_daily(self.env.cr, settled)
         self._write_cursors(results)
-        self._open_reviews(results)
+        self._update_reviews(results)
         self._invalidate()
-        self._go_on(batch, charges)
+        self._go_on(results, charges)
 
     @api.model
     def _settle_work(self, work, accumulators):
@@ -143,13 +150,35 @@ class PrepaidSettlement(models.AbstractModel):
 
     @api.model
     def _post(self, charges, wallets):
-        postings = store.make_postings(charges, wallets, self._describe)
+        languages = store.get_languages(self.env.cr, wallets)
+
+        def describe(work, draft):
+            return self.with_context(lang=languages[draft.contract_id])._describe(work, draft)
+
+        postings = store.make_postings(charges, wallets, describe)
         if postings:
-            self.env["prepaid.entry"]._post(postings)
+            self.env["prepaid.entry"]._post(postings, audit=False)
+            self._audit(postings)
+
+    @api.model
+    def _audit(self, postings):
+        """One line for the batch: each entry is chained in its ledger, the ledgers' heads are chained here."""
+        wallet_ids = sorted({posting.wallet_id for posting in postings})
+        self.env.cr.execute(
+            "SELECT id, last_hash FROM prepaid_wallet WHERE id = ANY(%s) ORDER BY id", [wallet_ids]
+        )
+        heads = "".join(f"{wallet_id}:{head};" for wallet_id, head in self.env.cr.fetchall())
+        values = {
+            "entries": len(postings),
+            "wallets": len(wallet_ids),
+            "amount": sum(posting.amount for posting in postings),
+            "heads": hashlib.sha256(heads.encode()).hexdigest(),
+        }
+        self.env["audit.entry"]._log("settlement.post", self.env["prepaid.wallet"], after=values)
 
     @api.model
     def _describe(self, work, draft):
-        """Text of the ledger's line: what, from which number to which, how much."""
+        """Text of the ledger's line, in the tenant's language: what, from which number to which, how much."""
         kind = self.env["utility.kind"].browse(work.row["kind_id"])
         return self.env._(
             "%(kind)s %(before)s – %(after)s: %(quantity)s %(uom)s",
@@ -162,25 +191,33 @@ class PrepaidSettlement(models.AbstractModel):
 
     @api.model
     def _write_cursors(self, results):
-        rows = [(work, result, problem is not None) for work, result, problem in results if result]
-        store.update_cursors(self.env.cr, rows)
-        blocked = [work.row["id"] for work, result, problem in results if problem and not result]
-        if blocked:
-            self.env.cr.execute(
-                "UPDATE prepaid_cursor SET is_blocked = true WHERE installation_id = ANY(%s)", [blocked]
-            )
+        store.update_cursors(
+            self.env.cr,
+            [
+                (work, result or Settlement(work.point.start), self._is_blocked(work, result, problem))
+                for work, result, problem in results
+            ],
+        )
 
     @api.model
-    def _open_reviews(self, results):
-        """A line for a person for each held installation; single odd readings are told and left out."""
-        values = [self._prepare_review(work, *problem) for work, _result, problem in results if problem]
-        for work, result, _problem in results:
-            values += [
-                self._prepare_review(work, outlier.kind, outlier) | {"state": "resolved"}
-                for outlier in (result.outliers if result else ())
-            ]
-        if values:
-            self.env["prepaid.review"].sudo()._open(values)
+    def _is_blocked(self, work, result, problem):
+        """True when only a person can help. What further readings or a tariff may clear up is tried again with each."""
+        if not problem or result is None:
+            return bool(problem)
+        return work.is_cut_off or len(result.held) > MAX_OUTLIERS
+
+    @api.model
+    def _update_reviews(self, results):
+        """Reviews of these installations say what holds them now: a line for each that is held, told and left out for
+        single odd readings, and what has cleared up by itself is closed."""
+        problems = [self._prepare_review(work, *problem) for work, _result, problem in results if problem]
+        outliers = [
+            self._prepare_review(work, outlier.kind, outlier)
+            for work, result, _problem in results
+            for outlier in (result.outliers if result else ())
+        ]
+        installation_ids = [work.row["id"] for work, _result, _problem in results]
+        self.env["prepaid.review"].sudo()._update(installation_ids, problems, outliers)
 
     @api.model
     def _prepare_review(self, work, kind, problem):
@@ -209,9 +246,11 @@ class PrepaidSettlement(models.AbstractModel):
             self.env[name].invalidate_model()
 
     @api.model
-    def _go_on(self, batch, charges):
+    def _go_on(self, results, charges):
         """More readings than one run takes: due again. Then the tenancies whose money moved."""
-        more = [work.row["circuit_id"] for work in batch.works if work.is_cut_off]
+        more = [
+            work.row["circuit_id"] for work, _result, problem in results if work.is_cut_off and not problem
+        ]
         if more:
             self._mark_due(more)
         contract_ids = sorted({draft.contract_id for _id, _work, draft in charges if draft.contract_id})

@@ -1,7 +1,9 @@
 from datetime import datetime
 
+from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools.misc import formatLang
 
 from ..exact import fetch_exact, fetch_exact_dicts
 from ..ledger import Posting, Tail, find_problems
@@ -31,6 +33,10 @@ class PrepaidWallet(models.Model):
     last_hash = fields.Char(readonly=True, default="")
     entry_ids = fields.One2many("prepaid.entry", "wallet_id", string="Entries of the Ledger")
     subaccount_summary = fields.Json(compute="_compute_subaccount_summary", string="By Kind")
+    subaccount_table = fields.Html(compute="_compute_subaccount_table", string="Sub-accounts", sanitize=False)
+    is_negative = fields.Boolean(compute="_compute_is_negative", string="In Arrears")
+    unit_names = fields.Char(related="contract_id.unit_names")
+    charge_count = fields.Integer(compute="_compute_charge_count", string="Charges")
 
     _contract_uniq = models.UniqueIndex("(contract_id)", "A tenancy has one wallet.")
     _company_balance_idx = models.Index("(company_id, balance)")
@@ -78,6 +84,33 @@ class PrepaidWallet(models.Model):
                 }
                 for kind_id, amount in sorted(balances.get(wallet.id, {}).items())
             ]
+
+    @api.depends("balance")
+    def _compute_is_negative(self):
+        for wallet in self:
+            wallet.is_negative = wallet.currency_id.compare_amounts(wallet.balance, 0) < 0
+
+    def _compute_subaccount_table(self):
+        """What each kind brought and took, as a small table for the form."""
+        line = Markup("<tr><td>%s</td><td class='text-end'>%s</td></tr>")
+        for wallet in self:
+            rows = Markup().join(
+                line
+                % (row["name"], formatLang(self.env, float(row["balance"]), currency_obj=wallet.currency_id))
+                for row in wallet.subaccount_summary
+            )
+            wallet.subaccount_table = (
+                Markup("<table class='table table-sm mb-0'>%s</table>") % rows if rows else False
+            )
+
+    def _compute_charge_count(self):
+        counts = dict(
+            self.env["prepaid.charge"]._read_group(
+                [("wallet_id", "in", self.ids)], ["wallet_id"], ["__count"]
+            )
+        )
+        for wallet in self:
+            wallet.charge_count = counts.get(wallet, 0)
 
     def _get_subaccount_balances(self):
         """{wallet id: {utility.kind id or 0: Decimal}}: what came in and went out per kind. Flushes nothing: entries
@@ -211,6 +244,11 @@ class PrepaidWallet(models.Model):
     def action_view_entries(self):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_entry_action")
+        return action | {"domain": [("wallet_id", "=", self.id)], "context": {}}
+
+    def action_view_charges(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_charge_action")
         return action | {"domain": [("wallet_id", "=", self.id)], "context": {}}
 
     @api.model

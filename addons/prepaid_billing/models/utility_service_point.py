@@ -13,6 +13,7 @@ class UtilityServicePoint(models.Model):
         string="Tariff",
         help="Tariff in force now. A change here begins now.",
     )
+    tariff_sentence = fields.Text(related="tariff_id.sentence", string="Price")
     review_count = fields.Integer(compute="_compute_review_count", string="Readings to Review")
 
     @api.depends("assignment_ids.valid_from", "assignment_ids.tariff_id")
@@ -59,9 +60,42 @@ class UtilityServicePoint(models.Model):
         for point in self:
             point.review_count = counts.get(point, 0)
 
+    def action_view_reviews(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_review_action")
+        return action | {
+            "domain": [("service_point_id", "=", self.id)],
+            "context": {"search_default_open": 1},
+        }
+
+    def action_view_charges(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_charge_action")
+        return action | {"domain": [("service_point_id", "=", self.id)], "context": {}}
+
+    def action_view_daily_use(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.prepaid_use_daily_action")
+        return action | {
+            "domain": [("service_point_id", "=", self.id)],
+            "context": {"search_default_last_month": 1},
+        }
+
+    def action_open_tariff_assign(self):
+        """The wizard that gives these points a tariff from a moment on."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.utility_tariff_assign_action")
+        return action | {"context": {"default_service_point_ids": self.ids}}
+
     def _request_settlement(self):
-        """Settle these points soon (their prices, tenants or reviews changed)."""
+        """Settle these points soon: their prices, tenants or reviews changed. What waited for a price waits no more."""
         self.env.flush_all()
+        self.env.cr.execute(
+            """UPDATE prepaid_cursor p SET is_blocked = false FROM meter_installation i
+                WHERE i.id = p.installation_id AND i.service_point_id = ANY(%s) AND p.is_blocked
+                  AND NOT EXISTS (SELECT 1 FROM prepaid_review v WHERE v.installation_id = i.id AND v.state = 'open'
+                                     AND v.kind NOT IN ('no_tariff', 'no_rates', 'error'))""",
+            [self.ids],
+        )
         self.env.cr.execute(
             "SELECT array_agg(circuit_id) FROM meter_installation WHERE service_point_id = ANY(%s)",
             [self.ids],

@@ -1,5 +1,12 @@
 from odoo import api, fields, models
 
+STRUCTURES = [
+    ("flat", "Flat"),
+    ("tou", "Time of Use"),
+    ("tiered", "Tiered"),
+    ("tiered_tou", "Tiered and Time of Use"),
+]
+
 
 class UtilityTariff(models.Model):
     """A price list of one kind; what it costs is said by its versions, each valid from an instant."""
@@ -21,8 +28,9 @@ class UtilityTariff(models.Model):
     )
     version_ids = fields.One2many("utility.tariff.version", "tariff_id", string="Versions")
     version_id = fields.Many2one("utility.tariff.version", compute="_compute_version_id", string="In Force")
-    structure = fields.Selection(related="version_id.structure", string="Structure")
-    summary = fields.Char(related="version_id.summary", string="Price")
+    structure = fields.Selection(STRUCTURES, compute="_compute_version_id")
+    summary = fields.Char(compute="_compute_version_id", string="Price")
+    sentence = fields.Text(compute="_compute_version_id", string="In Words")
     assignment_ids = fields.One2many("utility.tariff.assignment", "tariff_id")
     service_point_count = fields.Integer(compute="_compute_service_point_count")
 
@@ -33,7 +41,13 @@ class UtilityTariff(models.Model):
         now = fields.Datetime.now()
         for tariff in self:
             valid = tariff.version_ids.filtered(lambda v: v.state == "confirmed" and v.valid_from <= now)
-            tariff.version_id = valid.sorted("valid_from")[-1:]
+            version = valid.sorted("valid_from")[-1:]
+            tariff.version_id = version
+            tariff.structure, tariff.summary, tariff.sentence = (
+                version.structure,
+                version.summary,
+                version.sentence,
+            )
 
     def _compute_service_point_count(self):
         domain = [("tariff_id", "in", self.ids), ("is_current", "=", True)]
@@ -51,3 +65,9 @@ class UtilityTariff(models.Model):
             "domain": [("tariff_id", "=", self.id)],
             "context": {"default_tariff_id": self.id, "search_default_is_current": 1},
         }
+
+    def action_open_assign(self):
+        """The wizard that gives service points this tariff."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("prepaid_billing.utility_tariff_assign_action")
+        return action | {"context": {"default_tariff_id": self.id}}

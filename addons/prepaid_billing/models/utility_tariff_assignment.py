@@ -17,6 +17,7 @@ class UtilityTariffAssignment(models.Model):
     company_id = fields.Many2one(related="service_point_id.company_id", store=True, index=True)
     building_id = fields.Many2one(related="service_point_id.building_id", store=True, index=True)
     kind_id = fields.Many2one(related="service_point_id.kind_id", store=True)
+    contract_id = fields.Many2one(related="service_point_id.contract_id", string="Tenancy")
     is_current = fields.Boolean(compute="_compute_is_current", search="_search_is_current")
 
     _valid_uniq = models.UniqueIndex(

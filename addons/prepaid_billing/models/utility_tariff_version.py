@@ -1,9 +1,12 @@
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
+import pytz
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..rating import RATES, TariffError, Use, parse, price, round_fen
+from ..rating import RATES, TariffError, Use, explain, parse, price, round_fen
+from .utility_tariff import STRUCTURES
 
 FROZEN_FIELDS = frozenset(
     ("tariff_id", "valid_from", "structure", "price", "period", "tier_ids", *(f"price_{r}" for r in RATES))
@@ -21,20 +24,11 @@ class UtilityTariffVersion(models.Model):
     company_id = fields.Many2one(related="tariff_id.company_id", store=True, index=True)
     kind_id = fields.Many2one(related="tariff_id.kind_id", store=True)
     uom_name = fields.Char(related="kind_id.uom_name")
-    valid_from = fields.Datetime(required=True, default=fields.Datetime.now)
+    valid_from = fields.Datetime(required=True, default=lambda self: self._get_default_valid_from())
     state = fields.Selection(
         [("draft", "Draft"), ("confirmed", "Confirmed")], default="draft", required=True, readonly=True
     )
-    structure = fields.Selection(
-        [
-            ("flat", "Flat"),
-            ("tou", "Time of Use"),
-            ("tiered", "Tiered"),
-            ("tiered_tou", "Tiered and Time of Use"),
-        ],
-        required=True,
-        default="flat",
-    )
+    structure = fields.Selection(STRUCTURES, required=True, default="flat")
     period = fields.Selection(
         [("month", "Per Month"), ("year", "Per Year")], default="month", string="Tiers Counted"
     )
@@ -47,14 +41,23 @@ class UtilityTariffVersion(models.Model):
     definition = fields.Json(
         compute="_compute_definition", store=True, help="What the rating reads; exact decimals as text."
     )
-    summary = fields.Char(compute="_compute_summary", string="In Words")
+    summary = fields.Char(compute="_compute_summary", string="Prices")
+    sentence = fields.Text(compute="_compute_summary", string="In Words")
     try_quantity = fields.Float("Try a Use", digits=(12, 2), store=False, default=100)
-    try_text = fields.Char(compute="_compute_try_text", string="Costs")
+    try_text = fields.Text(compute="_compute_try_text", string="Costs")
     charge_count = fields.Integer(compute="_compute_charge_count")
 
     _valid_uniq = models.UniqueIndex(
         "(tariff_id, valid_from)", "This tariff has a version from this moment already."
     )
+
+    @api.model
+    def _get_default_valid_from(self):
+        """First version of a tariff: the beginning of the year, so that no use is without a price. Later: next midnight."""
+        zone = pytz.timezone(self.env.user.tz or "Asia/Shanghai")
+        today = datetime.now(zone).date()
+        day = today.replace(month=1, day=1) if self.env.context.get("first_version") else today + timedelta(1)
+        return zone.localize(datetime.combine(day, time())).astimezone(pytz.utc).replace(tzinfo=None)
 
     @api.depends(
         "structure",
@@ -110,8 +113,10 @@ class UtilityTariffVersion(models.Model):
     def _compute_summary(self):
         for version in self:
             version.summary = version._get_summary()
+            version.sentence = "\n".join(version._get_sentences())
 
     def _get_summary(self):
+        """All prices in one line, for lists."""
         uom, definition = self.uom_name or "", self.definition or {}
         parts = []
         if "price" in definition:
@@ -126,6 +131,49 @@ class UtilityTariffVersion(models.Model):
             parts.append(f"{bounds} {uom}: {sign}{tier['price']}")
             above = tier.get("upto") or above
         return " · ".join(parts)
+
+    def _get_sentences(self):
+        """What a tenant pays, as one would say it at the counter."""
+        definition, _ = self.definition or {}, self.env._
+        words = {"uom": self.uom_name or "", "currency": self.company_id.currency_id.symbol or ""}
+        if "price" in definition:
+            yield _("Each %(uom)s costs %(currency)s%(price)s.", **words, price=definition["price"])
+        if "prices" in definition:
+            names = self._get_rate_names()
+            prices = ", ".join(
+                f"{names[rate]} {words['currency']}{value}" for rate, value in definition["prices"].items()
+            )
+            yield _("Each %(uom)s costs, by the time of day: %(prices)s.", **words, prices=prices)
+        tiers = definition.get("tiers") or []
+        if tiers:
+            yield self._get_period_sentence(definition)
+        above = None
+        for tier in tiers:
+            yield self._get_tier_sentence(
+                tier, above, words | {"sign": "+" if "prices" in definition else ""}
+            )
+            above = tier.get("upto")
+
+    def _get_period_sentence(self, definition):
+        by_year, surcharge = definition.get("period") == "year", "prices" in definition
+        return {
+            (False, False): self.env._("By the use of each month:"),
+            (True, False): self.env._("By the use of each year:"),
+            (False, True): self.env._("And on top, by the use of each month:"),
+            (True, True): self.env._("And on top, by the use of each year:"),
+        }[by_year, surcharge]
+
+    def _get_tier_sentence(self, tier, above, words):
+        values = words | {"price": tier["price"], "upto": tier.get("upto"), "above": above}
+        if not above and not tier.get("upto"):
+            return self.env._("• all of it: %(sign)s%(currency)s%(price)s per %(uom)s", **values)
+        if not above:
+            return self.env._("• the first %(upto)s %(uom)s: %(sign)s%(currency)s%(price)s each", **values)
+        if tier.get("upto"):
+            return self.env._(
+                "• from %(above)s to %(upto)s %(uom)s: %(sign)s%(currency)s%(price)s each", **values
+            )
+        return self.env._("• above %(above)s %(uom)s: %(sign)s%(currency)s%(price)s each", **values)
 
     @api.model
     def _get_rate_names(self):
@@ -144,12 +192,18 @@ class UtilityTariffVersion(models.Model):
             except TariffError:
                 version.try_text = False
                 continue
-            total = Decimal(str(round(version.try_quantity, 2)))
-            quarter = total / 4
-            use = Use(total, (quarter, quarter, quarter, quarter))
-            version.try_text = (
-                f"{round_fen(price(spec, use))} {version.company_id.currency_id.symbol or ''}".strip()
-            )
+            version.try_text = "\n".join(version._get_try_lines(spec))
+
+    def _get_try_lines(self, spec):
+        """What the tried use of one period costs; with rates a quarter of it in each."""
+        total = Decimal(str(round(max(self.try_quantity, 0), 2)))
+        use = Use(total, (total / 4,) * 4)
+        symbol, names = self.company_id.currency_id.symbol or "", self._get_rate_names()
+        yield f"{symbol}{round_fen(price(spec, use))}"
+        rows = explain(spec, Use(), use)
+        for row in rows if len(rows) > 1 else ():
+            name = names[row["rate"]] if row["line"] == "rate" else self.env._("Tier %s", row["tier"])
+            yield f"{name}: {row['quantity']} × {row['price']} = {symbol}{row['amount']}"
 
     def _compute_charge_count(self):
         groups = self.env["prepaid.charge"]._read_group(
@@ -181,6 +235,8 @@ class UtilityTariffVersion(models.Model):
                 version,
                 after={"valid_from": version.valid_from, "definition": version.definition},
             )
+        # As superuser: what waited for this price is settled, whichever buildings it is in.
+        self.tariff_id.sudo().assignment_ids.service_point_id._request_settlement()
         return True
 
     def _check_not_behind_charges(self):

@@ -55,11 +55,14 @@ class Knot:
 
 
 def get_use_between(before, after, multiplier):
-    """Use from reading to reading; rates are zero where either has none."""
-    rates = (ZERO,) * 4
-    if before.rates is not None and after.rates is not None:
-        rates = tuple((b - a) * multiplier for a, b in zip(before.rates, after.rates, strict=True))
-    return Use((after.total - before.total) * multiplier, rates)
+    """Use from reading to reading. Rates are zero where the later reading has none; where only the earlier one has none
+    (an opening reading without rates), all of it counts as flat."""
+    total = (after.total - before.total) * multiplier
+    if after.rates is None:
+        return Use(total)
+    if before.rates is None:
+        return Use(total, (ZERO, ZERO, total, ZERO))
+    return Use(total, tuple((b - a) * multiplier for a, b in zip(before.rates, after.rates, strict=True)))
 
 
 def interpolate(before, after, at):

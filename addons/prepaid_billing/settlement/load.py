@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from ..exact import exact_numbers
@@ -12,6 +12,7 @@ READINGS_PER_RUN = 500  # of one circuit; the rest waits for the next run
 RATED_KW = {"1": Decimal(18), "3": Decimal(54)}  # 80 A per phase, what direct meters carry at most
 RATED_M3 = Decimal(30)
 HISTORY_DAYS = 7
+RATES_PATIENCE = timedelta(days=1)  # so long a meter with rate registers may send totals only
 
 INSTALLATIONS = """
 SELECT i.id, i.circuit_id, i.service_point_id, i.start_at, i.end_at, i.multiplier,
@@ -49,7 +50,8 @@ SELECT b.id, r.at, r.total, r.t1, r.t2, r.t3, r.t4
           AND (NOT b.has_rates OR x.t4 IS NOT NULL)
         ORDER BY x.at LIMIT %(limit)s) r
  WHERE NOT EXISTS (SELECT 1 FROM prepaid_review v
-                    WHERE v.circuit_id = b.circuit_id AND v.reading_at = r.at AND v.state = 'rejected')
+                    WHERE v.circuit_id = b.circuit_id AND v.state = 'rejected'
+                      AND r.at BETWEEN v.reading_at AND v.ignored_until)
  ORDER BY b.id, r.at
 """
 
@@ -117,8 +119,10 @@ def _load(cr, circuit_ids, guard_factor):
         row["start"] = _get_start(row)
     points = list({row["service_point_id"] for row in rows})
     first = min(row["start"].at for row in rows)
-    _add_readings(cr, works, first)
     tariffs, payers = _get_tariffs(cr, points), _get_payers(cr, points, first)
+    for row in rows:
+        row["needs_rates"] = _needs_rates(tariffs.get(row["service_point_id"], ()), row["start"].at)
+    _add_readings(cr, works, first)
     means, accepted = (
         _get_history(cr, points, max(row["start"].at for row in rows)),
         _get_accepted(cr, list(works)),
@@ -136,9 +140,10 @@ def _fetch(cr, query, params):
 
 
 def _get_start(row):
-    """Where the chain has come to; the installation's opening reading in the beginning."""
-    if row["at"]:
+    """Where the chain has come to; the installation's opening reading (as it says now) while nothing was settled."""
+    if row["at"] and row["at"] != row["start_at"]:
         return _make_reading(row["at"], row["total"], [row[f"t{n}"] for n in range(1, 5)])
+    row["rate_offset"] = None
     rates = [row[f"start_t{n}"] for n in range(1, 5)] if row["prepaid_has_rates"] else [None]
     return _make_reading(row["start_at"], row["start_total"], rates)
 
@@ -147,26 +152,44 @@ def _make_reading(at, total, rates):
     return Reading(at, total, None if any(rate is None for rate in rates) else tuple(rates))
 
 
+def _needs_rates(spans, start):
+    """True when a price from `start` on is by rate registers."""
+    return any(
+        getattr(span.value[1], "needs_rates", False) for span in spans if span.end is None or span.end > start
+    )
+
+
 def _add_readings(cr, works, first):
-    rows = [work.row for work in works.values()]
+    rated = {
+        work.row["id"] for work in works.values() if work.row["needs_rates"] and work.row["prepaid_has_rates"]
+    }
+    _fetch_readings(cr, works, works, rated, first)
+    starved = {work_id for work_id in rated if not works[work_id].readings}
+    if starved:  # for a day the meter has told totals only: a person has to know
+        _fetch_readings(cr, works, starved, (), first, patience=RATES_PATIENCE)
+    for work in works.values():
+        work.is_cut_off = len(work.readings) >= READINGS_PER_RUN
+        row = work.row
+        if row["end_at"] and not work.is_cut_off:
+            rates = [row[f"end_t{n}"] for n in range(1, 5)] if row["prepaid_has_rates"] else [None]
+            work.readings.append(_make_reading(row["end_at"], row["end_total"] or Decimal(0), rates))
+
+
+def _fetch_readings(cr, works, ids, rated, first, patience=timedelta()):
+    """Readings after each chain's end; of those in `rated` only readings with rates."""
+    rows = [works[work_id].row for work_id in ids]
     params = {
         "ids": [row["id"] for row in rows],
         "circuits": [row["circuit_id"] for row in rows],
-        "after": [row["start"].at for row in rows],
+        "after": [row["start"].at + patience for row in rows],
         "before": [row["end_at"] for row in rows],
-        "rates": [row["start"].rates is not None for row in rows],
+        "rates": [row["id"] in rated for row in rows],
         "first": first,
         "limit": READINGS_PER_RUN,
     }
     cr.execute(READINGS, params)
     for installation_id, at, total, *rates in cr.fetchall():
         works[installation_id].readings.append(_make_reading(at, total, rates))
-    for work in works.values():
-        work.is_cut_off = len(work.readings) >= READINGS_PER_RUN
-        row = work.row
-        if row["end_at"] and not work.is_cut_off:
-            rates = [row[f"end_t{n}"] for n in range(1, 5)] if row["start"].rates is not None else [None]
-            work.readings.append(_make_reading(row["end_at"], row["end_total"] or Decimal(0), rates))
 
 
 def _get_tariffs(cr, points):

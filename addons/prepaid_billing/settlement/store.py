@@ -1,7 +1,6 @@
 """What a batch came to, written with one statement per table."""
 
 import json
-from datetime import datetime
 
 from psycopg2.extras import execute_values
 
@@ -40,6 +39,19 @@ VALUES %s ON CONFLICT (service_point_id, coalesce(contract_id, 0), day) DO UPDAT
 def get_wallets(cr, contract_ids):
     """{contract id: wallet id}"""
     cr.execute("SELECT contract_id, id FROM prepaid_wallet WHERE contract_id = ANY(%s)", [list(contract_ids)])
+    return dict(cr.fetchall())
+
+
+def get_languages(cr, contract_ids):
+    """{contract id: language of its tenant, or of the company}"""
+    cr.execute(
+        """SELECT c.id, coalesce(tenant.lang, owner.lang) FROM contract_contract c
+             JOIN res_partner tenant ON tenant.id = c.partner_id
+             LEFT JOIN res_company company ON company.id = c.company_id
+             LEFT JOIN res_partner owner ON owner.id = company.partner_id
+            WHERE c.id = ANY(%s)""",
+        [list(contract_ids)],
+    )
     return dict(cr.fetchall())
 
 
@@ -103,7 +115,10 @@ def make_postings(charges, wallets, describe):
 
 
 def update_cursors(cr, results):
-    """Each installation goes on from where its chain ended; blocked ones wait for their review."""
+    """Each installation goes on from where its chain ended; blocked ones wait for their review.
+
+    Number and ratio of the meter are taken when the chain begins; later only a person's decision changes them.
+    """
     values = []
     for work, result, is_blocked in results:
         reading, row = result.cursor, work.row
@@ -115,7 +130,7 @@ def update_cursors(cr, results):
                 *(reading.rates or (None,) * 4),
                 _get_rate_offset(work, result),
                 row["serial"],
-                row["meter_ratio"],
+                row["multiplier"] if row["is_ratio_changed"] else row["meter_ratio"],
                 is_blocked,
             )
         )
@@ -126,7 +141,8 @@ def update_cursors(cr, results):
 def _get_rate_offset(work, result):
     """Stays what it was believed to be, so that a slow drift shows; taken anew where a person accepted a reading."""
     accepted = [at for at in work.point.guard.accepted if at <= result.cursor.at]
-    return result.cursor.rate_offset if accepted else work.point.guard.rate_offset
+    believed = work.point.guard.rate_offset
+    return result.cursor.rate_offset if accepted or believed is None else believed
 
 
 def upsert_accumulators(cr, results, accumulators):
@@ -179,8 +195,3 @@ def add_daily(cr, results):
     ]
     if values:
         execute_values(cr._obj, DAILY, values, page_size=PAGE)
-
-
-def utc_now():
-    """Naive UTC of the machine, whole seconds."""
-    return datetime.utcnow().replace(microsecond=0)

@@ -1,1 +1,8 @@
-from . import prepaid_counter, prepaid_finance, prepaid_invoice_month, prepaid_shift, prepaid_topup_reversal
+from . import (
+    prepaid_counter,
+    prepaid_finance,
+    prepaid_invoice_month,
+    prepaid_shift,
+    prepaid_topup_reversal,
+    utility_tariff_assign,
+)

@@ -40,7 +40,9 @@ class UtilityTariffAssign(models.TransientModel):
             lines = []
             if points and wizard.tariff_id:
                 new = points.filtered(lambda point: not point.assignment_ids)
-                other = points.filtered(lambda point, kind=wizard.kind_id: point.kind_id._origin != kind._origin)
+                other = points.filtered(
+                    lambda point, kind=wizard.kind_id: point.kind_id._origin != kind._origin
+                )
                 lines.append(
                     self.env._(
                         "%(count)s service points, %(new)s of them get their first tariff.",
