@@ -73,7 +73,7 @@ SETTINGS = (
     Setting("connector", "data_dir", str, "/var/lib/meter-connector", "folder of the outbox"),
     Setting("connector", "outbox_max_mb", int, 0, "limit of the outbox file, 0 = the disk's", high=1_000_000),
     Setting("listen", "host", str, "0.0.0.0", "where gateways dial in"),  # noqa: S104 - gateways come from outside
-    Setting("listen", "port", int, 0, "port for gateways that dial in, 0 = none", high=65535),
+    Setting("listen", "port", int, 0, "port for gateways that dial in, 0 = any free one", high=65535),
     Setting("health", "host", str, "127.0.0.1", "where the health page listens"),
     Setting("health", "port", int, 8470, "its port, 0 = no health page", high=65535),
     Setting(

@@ -145,23 +145,22 @@ def test_a_meter_on_a_link_is_read_without_any_settings(site: Site) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_scan_finds_the_meters_of_a_bus_and_compares_with_the_configuration(filled: Home, site: Site) -> None:
-    meter = site.one()
+def test_scan_finds_the_meter_of_a_bus_and_compares_with_the_configuration(filled: Home, site: Site) -> None:
+    """A bus with one meter: how several are told apart is tested with the drivers."""
+    meter = next(
+        meter for meter in site.meters() if len(meter["bus"]["meters"]) == 1 and meter["model"] == "dd862-97"
+    )
     bus = meter["bus"]
-    models = site.document()["models"]
-    there = {
-        m["address"]
-        for m in site.meters()
-        if m["bus"]["id"] == bus["id"] and models[m["model"]]["protocol"] == "dlt645-2007"
-    }
-    done = command("--config", filled.config, "scan", "--bus", bus["id"], timeout_s=170)
+    done = command("--config", filled.config, "scan", "--bus", bus["id"])
     assert done.returncode == 0, done.stderr
-    found = {
-        line.split()[0]
-        for line in done.stdout.splitlines()
-        if "meter" in line and "did not answer" not in line
-    }
-    assert there <= found
+    assert done.stdout.split()[:4] == [meter["address"], "dlt645-1997", "meter", meter["serial"]]
+    assert "1 found, 0 of them not configured" in done.stdout
+    where = ["--link", f"{bus['link']['host']}:{bus['link']['port']}", "--baudrate", bus["baudrate"]]
+    done = command("scan", *where, "--protocol", "dlt645-1997")
+    assert (done.returncode, done.stdout.split()[0]) == (0, meter["address"]), done.stderr
+    done = command("scan", *where, "--protocol", "cjt188")
+    assert done.returncode == 1
+    assert "0 found" in done.stdout
 
 
 def test_decode_reads_arguments_and_standard_input() -> None:

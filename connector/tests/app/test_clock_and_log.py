@@ -1,0 +1,164 @@
+"""The server's time, and a log that machines can read and that keeps secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from meter_connector import errors, log
+from meter_connector.clock import Clock
+from meter_connector.errors import ConnectorError, Retry
+
+
+class Hands:
+    """Wall and steady time, moved by hand."""
+
+    def __init__(self, wall: float = 1000.0, steady: float = 5.0) -> None:
+        self.wall, self.steady = wall, steady
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall, lambda: self.steady)
+
+    def pass_(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+
+def test_before_the_first_lesson_it_is_the_machines_time() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    hands.pass_(7)
+    assert clock.now() == 1007
+    assert not clock.is_synced
+
+
+def test_the_servers_moment_is_the_middle_of_the_round_trip() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    sent = clock.monotonic()
+    hands.pass_(2)
+    clock.learn(5001, sent, clock.monotonic())
+    assert clock.now() == 5002
+    assert clock.offset == pytest.approx(4000)
+    assert clock.is_synced
+
+
+def test_somebody_setting_the_wall_clock_moves_nothing() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    hands.wall += 86400
+    hands.pass_(3)
+    assert clock.now() == 5003
+
+
+def test_a_slow_lesson_does_not_spoil_a_quick_one() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    hands.pass_(10)
+    clock.learn(5009, clock.monotonic() - 8, clock.monotonic())  # says 5013 ± 4
+    assert clock.now() == 5010
+
+
+def test_a_server_whose_time_was_set_is_believed_at_once() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    hands.pass_(10)
+    clock.learn(9000, clock.monotonic() - 1, clock.monotonic())
+    assert clock.now() == pytest.approx(9000.5)
+
+
+def test_after_a_while_a_slower_lesson_counts_again() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    hands.pass_(400)
+    clock.learn(5399.9, clock.monotonic() - 0.6, clock.monotonic())
+    assert clock.now() == pytest.approx(5400.2)
+
+
+def test_a_machine_that_starts_in_1970_does_not_take_an_expired_order_for_a_fresh_one() -> None:
+    hands = Hands(wall=30.0)
+    clock = hands.clock()
+    clock.not_before(5000)
+    assert clock.now() == 5000
+    clock.not_before(4000)
+    assert clock.now() == 5000
+    clock.learn(6000, clock.monotonic(), clock.monotonic())
+    clock.not_before(9000)
+    assert clock.now() == 6000
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield (text := io.StringIO())
+    logging.captureWarnings(False)
+    root.handlers, root.level = before, level
+    assert text is not None
+
+
+def test_a_line_is_an_object_with_what_belongs_to_the_event(stream: io.StringIO) -> None:
+    log.set_up("info", "json", stream)
+    logging.getLogger("meter_connector.odoo").info(
+        "order_received", extra={"order": 7, "reason": "paid\nnow"}
+    )
+    logging.getLogger("x").debug("unseen")
+    [line] = stream.getvalue().splitlines()
+    fields = json.loads(line)
+    assert fields.pop("at").endswith("Z")
+    assert fields == {
+        "level": "info",
+        "logger": "odoo",
+        "event": "order_received",
+        "order": 7,
+        "reason": "paid\nnow",
+    }
+
+
+def test_a_traceback_stays_on_its_line(stream: io.StringIO) -> None:
+    log.set_up("info", "json", stream)
+    try:
+        raise ValueError("oops")
+    except ValueError:
+        logging.getLogger("x").exception("broke")
+    [line] = stream.getvalue().splitlines()
+    assert "ValueError: oops" in json.loads(line)["traceback"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_known_secret_is_blanked_out_wherever_it_stands(
+    stream: io.StringIO, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "SECRETS", log.Secrets())
+    log.SECRETS.add("s3cret-key-0815")
+    log.SECRETS.add("short")
+    log.set_up("info", form, stream)
+    logging.getLogger("x").warning(
+        "call of %s failed", "s3cret-key-0815", extra={"url": "https://h/?k=s3cret-key-0815", "n": "short"}
+    )
+    assert "s3cret" not in stream.getvalue()
+    assert stream.getvalue().count("***") == 2
+    assert "short" in stream.getvalue()
+
+
+def test_the_tree_of_errors_as_drawn_is_the_tree_of_classes_with_their_advice() -> None:
+    drawn = {}
+    for line in (errors.__doc__ or "").splitlines():
+        words = line.replace("│", " ").replace("├──", " ").replace("└──", " ").split()
+        if words and words[0].endswith("Error") and len(words) > 1 and words[1] in ("now", "later", "never"):
+            drawn[words[0]] = words[1]
+    classes = {
+        name: found.retry.value
+        for name, found in vars(errors).items()
+        if isinstance(found, type) and issubclass(found, ConnectorError)
+    }
+    parents = {"ConnectorError", "WireError", "OrderError", "OutboxError", "OdooError"}
+    assert {name: advice for name, advice in classes.items() if name not in parents} == drawn
+    assert {Retry(advice) for advice in drawn.values()} == set(Retry)
