@@ -10,7 +10,8 @@ class MeterBus(models.Model):
 
     _name = "meter.bus"
     _description = "Bus"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["property.scope.mixin", "meter.config.mixin"]
+    _scope_fields = ("gateway_id",)
     _order = "gateway_id, number"
 
     gateway_id = fields.Many2one("meter.gateway", required=True, ondelete="cascade", index=True)

@@ -6,7 +6,8 @@ class MeterCircuit(models.Model):
 
     _name = "meter.circuit"
     _description = "Circuit"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["property.scope.mixin", "meter.config.mixin"]
+    _scope_fields = ("meter_id",)
     _order = "meter_id, number"
 
     meter_id = fields.Many2one("meter.meter", required=True, ondelete="cascade", index=True)

@@ -1,5 +1,127 @@
-from odoo import models
+"""What the meter's page shows by itself: live values and readings as a curve (widget ``meter_panel``)."""
+
+import json
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+#: period: (hours, length of a step in seconds): about 200 points, whatever the period
+PERIODS = {"24h": (24, 450), "7d": (7 * 24, 3600), "30d": (30 * 24, 4 * 3600)}
+
+CURVE_SQL = """
+SELECT floor(extract(epoch FROM at) / %(step)s) * %(step)s AS moment,
+       (array_agg(total ORDER BY at DESC) FILTER (WHERE total IS NOT NULL))[1]::float8 AS total,
+       avg(power_kw)::float8 AS power_kw,
+       (array_agg(switch ORDER BY at DESC) FILTER (WHERE switch IS NOT NULL))[1] AS switch
+  FROM meter_reading
+ WHERE circuit_id = %(circuit_id)s AND at >= %(start)s
+ GROUP BY 1 ORDER BY 1
+"""
 
 
 class MeterMeter(models.Model):
     _inherit = "meter.meter"
+
+    def action_get_panel(self):
+        """Live values of each circuit.
+
+        :return: {"state", "kind", "unit", "server_time", "circuits": [{"id", "name", "at", "total", "values": [{"key",
+            "label", "value", "unit"}], "switch": {...} or False}]}; values are exact decimals as text
+        """
+        self.ensure_one()
+        self.check_access("read")
+        rows = self.circuit_ids._get_live_rows()
+        return {
+            "state": self.state,
+            "kind": self.kind_id.code,
+            "unit": self.kind_id.uom_name,
+            "multiplier": self.multiplier,
+            "server_time": fields.Datetime.to_string(fields.Datetime.now()),
+            "circuits": [
+                self._prepare_panel_circuit(circuit, rows.get(circuit.id, {})) for circuit in self.circuit_ids
+            ],
+        }
+
+    @api.model
+    def _prepare_panel_circuit(self, circuit, row):
+        labels = [
+            ("voltage_v", self.env._("Voltage"), "V"),
+            ("current_a", self.env._("Current"), "A"),
+            ("power_kw", self.env._("Power"), "kW"),
+            ("power_factor", self.env._("Power Factor"), ""),
+            ("t1", self.env._("Sharp"), "kWh"),
+            ("t2", self.env._("Peak"), "kWh"),
+            ("t3", self.env._("Flat"), "kWh"),
+            ("t4", self.env._("Valley"), "kWh"),
+        ]
+        return {
+            "id": circuit.id,
+            "number": circuit.number,
+            "name": circuit.service_point_id.display_name or self.env._("Circuit %s", circuit.number),
+            "at": fields.Datetime.to_string(row["at"]) if row.get("at") else False,
+            "total": str(row["total"]) if row.get("total") is not None else False,
+            "values": [
+                {"key": key, "label": label, "value": str(row[key]), "unit": unit}
+                for key, label, unit in labels
+                if row.get(key) is not None
+            ],
+            "extras": self._prepare_panel_extras(row.get("extras")),
+            "switch": self._prepare_panel_switch(circuit.switch_id),
+        }
+
+    @api.model
+    def _prepare_panel_extras(self, extras):
+        try:
+            values = json.loads(extras or "{}")
+        except ValueError:
+            return []
+        return [
+            {"key": key, "value": str(value)}
+            for key, value in sorted(values.items())
+            if value not in (None, "")
+        ]
+
+    @api.model
+    def _prepare_panel_switch(self, switch):
+        if not switch:
+            return False
+        order = switch.open_order_id
+        order_states = dict(order._fields["state"]._description_selection(self.env))
+        return {
+            "id": switch.id,
+            "reported": switch.reported,
+            "label": switch._label("reported"),
+            "reported_at": fields.Datetime.to_string(switch.reported_at) if switch.reported_at else False,
+            "desired": switch.desired or False,
+            "reason": switch.desired_reason or "",
+            "is_mismatch": switch.is_mismatch,
+            "keep_power": switch._is_kept_on(),
+            "keep_power_until": fields.Datetime.to_string(switch.keep_power_until)
+            if switch.keep_power_until
+            else False,
+            "order": order_states.get(order.state, "") if order else False,
+        }
+
+    def action_get_curve(self, circuit_id, period="24h"):
+        """Readings of a circuit as a curve.
+
+        :param str period: key of PERIODS
+        :return: {"start", "end", "step": seconds, "points": [[epoch, total or False, power_kw or False, switch or False]]}
+        """
+        self.ensure_one()
+        self.check_access("read")
+        circuit = self.circuit_ids.filtered(lambda circuit: circuit.id == circuit_id)
+        hours, step = PERIODS.get(period, PERIODS["24h"])
+        now = fields.Datetime.now()
+        start = now - timedelta(hours=hours)
+        self.env.cr.execute(CURVE_SQL, {"step": step, "circuit_id": circuit.id, "start": start})
+        points = [
+            [
+                float(moment),
+                False if total is None else total,
+                False if power is None else power,
+                switch or False,
+            ]
+            for moment, total, power, switch in self.env.cr.fetchall()
+        ]
+        return {"start": start.timestamp(), "end": now.timestamp(), "step": step, "points": points}

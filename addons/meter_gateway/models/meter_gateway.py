@@ -9,7 +9,7 @@ class MeterGateway(models.Model):
 
     _name = "meter.gateway"
     _description = "Gateway"
-    _inherit = ["mail.thread", "meter.config.mixin"]
+    _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin"]
     _order = "number, id"
 
     name = fields.Char(required=True, tracking=True)

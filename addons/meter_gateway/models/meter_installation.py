@@ -7,6 +7,8 @@ class MeterInstallation(models.Model):
 
     _name = "meter.installation"
     _description = "Installation"
+    _inherit = ["property.scope.mixin"]
+    _scope_fields = ("circuit_id", "service_point_id")
     _order = "start_at desc, id desc"
 
     circuit_id = fields.Many2one("meter.circuit", required=True, ondelete="restrict", index=True)

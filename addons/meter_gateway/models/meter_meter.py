@@ -14,7 +14,8 @@ class MeterMeter(models.Model):
 
     _name = "meter.meter"
     _description = "Meter"
-    _inherit = ["mail.thread", "meter.config.mixin"]
+    _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin"]
+    _scope_fields = ("building_id", "bus_id")
     _order = "name, id"
     _rec_names_search = ["name", "serial", "address"]
 
@@ -85,14 +86,12 @@ class MeterMeter(models.Model):
     is_mismatch = fields.Boolean(
         "Not as Ordered", compute="_compute_switch_state", search="_search_is_mismatch"
     )
+    is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
     switch_ids = fields.One2many("meter.switch", "meter_id", string="Switches")
     order_ids = fields.One2many("meter.order", "meter_id", string="Orders")
     alarm_ids = fields.One2many("meter.alarm", "meter_id", string="Alarms")
     open_alarm_count = fields.Integer(compute="_compute_open_alarm_count")
     installation_ids = fields.One2many("meter.installation", "meter_id", string="Installations")
-    meter_id = fields.Many2one(
-        "meter.meter", compute="_compute_self_id", help="This record, for page components."
-    )
 
     _serial_uniq = models.UniqueIndex(
         "(company_id, serial)", "Another meter of this company has this number."
@@ -136,10 +135,6 @@ class MeterMeter(models.Model):
                 points.mapped(lambda point: point.unit_id.display_name or point.name)
             )
 
-    def _compute_self_id(self):
-        for meter in self:
-            meter.meter_id = meter
-
     @api.depends_context("uid")
     def _compute_live(self):
         """Newest values of the first circuit; other circuits are shown in their own lines."""
@@ -159,6 +154,7 @@ class MeterMeter(models.Model):
         for meter in self:
             states = set(meter.circuit_ids.switch_id.mapped("reported"))
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
+            meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
             if not states:
                 meter.switch_state = "none"
             else:
@@ -305,6 +301,17 @@ class MeterMeter(models.Model):
 
     def action_switch_off(self):
         return self.switch_ids.action_switch_off()
+
+    def action_keep_power(self):
+        return self.switch_ids.action_keep_power()
+
+    def action_end_keep_power(self):
+        return self.switch_ids.action_end_keep_power()
+
+    def action_view_use(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("meter_gateway.meter_energy_day_action")
+        return action | {"domain": [("meter_id", "=", self.id)], "context": {}}
 
     def action_view_alarms(self):
         self.ensure_one()
