@@ -1,0 +1,70 @@
+"""A tenant with a phone: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+]
+PHONE = {"width": 390, "height": 844}
+TIMEOUT_MS = 30_000
+
+
+@contextmanager
+def phone(url: str) -> Iterator[Page]:
+    """A fresh Chinese browser of a phone's size. A script error on any page fails the test."""
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(
+            base_url=url, viewport=PHONE, locale="zh-CN", timezone_id="Asia/Shanghai"
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        try:
+            yield page
+        finally:
+            context.close()
+            browser.close()
+    assert not errors, errors
+
+
+def sign_in(page: Page, login: str, password: str) -> None:
+    page.goto("/web/login")
+    page.fill("input[name=login]", login)
+    page.fill("input[name=password]", password)
+    page.click("form.oe_login_form button[type=submit]")
+    page.wait_for_url(re.compile(r"/my"))
+
+
+def top_up(page: Page, amount: str) -> None:
+    """The three taps: top up, amount, pay. Returns when the page says that it is paid."""
+    page.goto("/my/utility")
+    page.click("[data-testid=topup]")
+    page.click(f"[data-testid=amount-{amount}]")
+    option = page.locator("input[name=o_payment_radio]").first
+    if not option.is_checked():
+        option.check()
+    details = page.locator("#customer_input")
+    if details.count():
+        details.first.fill("4111 1111 1111 1111")
+    page.click("button[name=o_payment_submit_button]")
+    page.wait_for_url(re.compile(r"/topup/done"))
+    expect(page.locator("[data-testid=paid]")).to_be_visible()
+
+
+def picture(page: Page, directory: Path, name: str) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=directory / f"{name}.png", full_page=True)
