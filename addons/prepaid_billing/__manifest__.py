@@ -34,5 +34,4 @@
         "views/prepaid_money_menus.xml",
         "views/prepaid_core_menus.xml",
     ],
-    "installable": True,
 }

@@ -6,5 +6,6 @@ class MeterCircuit(models.Model):
 
     @api.model
     def _after_ingest(self, circuit_ids):
-        super()._after_ingest(circuit_ids)
+        result = super()._after_ingest(circuit_ids)
         self.env["prepaid.settlement"]._mark_due(circuit_ids)
+        return result
