@@ -20,7 +20,16 @@ password = os.environ["STACK_PASSWORD"]
 history_days = int(os.environ["STACK_HISTORY_DAYS"])
 opened_at = (datetime.utcnow() - timedelta(days=history_days, minutes=10)).replace(microsecond=0)
 
-DESCRIPTIVE_MODEL_KEYS = {"name", "protocol", "manufacturer", "kind", "phases", "circuits", "has_switch", "simulate"}
+DESCRIPTIVE_MODEL_KEYS = {
+    "name",
+    "protocol",
+    "manufacturer",
+    "kind",
+    "phases",
+    "circuits",
+    "has_switch",
+    "simulate",
+}
 ROLE_GROUP = "property_utility.property_utility_group_{}"
 
 
@@ -407,14 +416,18 @@ def load_openings():
     """Deposits taken over at the start, as top-ups by bank transfer; what the made-up past used comes on top."""
     cashier = env["res.users"].search([("login", "=", "cashier")])
     for tenancy in site_file["tenancies"]:
-        contract = env["contract.contract"].with_user(cashier).search([("account_number", "=", tenancy["account"])])
+        contract = (
+            env["contract.contract"].with_user(cashier).search([("account_number", "=", tenancy["account"])])
+        )
         wallet = contract.wallet_id
         key = f"opening-{tenancy['account']}"
         if env["prepaid.topup"].search_count([("request_key", "=", key)]):
             continue
         missing = Decimal(tenancy["opening"]) - Decimal(str(round(wallet.balance, 2)))
         if missing > 0:
-            env["prepaid.topup"].with_user(cashier)._take(wallet, missing, "transfer", reference="期初余额转入", request_key=key)
+            env["prepaid.topup"].with_user(cashier)._take(
+                wallet, missing, "transfer", reference="期初余额转入", request_key=key
+            )
 
 
 load_company()

@@ -15,6 +15,15 @@ from .system import demoted, service_env
 
 PARTS = ("connector", "odoo", "system")
 TEST_DATABASE = "addon_tests"
+FOREIGN_ADDONS = (
+    "l10n_cn",
+    "contract",
+    "queue_job",
+    "report_xlsx",
+    "payment_demo",
+    "account_payment",
+    "portal",
+)
 
 _TOTAL = re.compile(r"(\d+) failed, (\d+) error\(s\) of (\d+) tests when loading database")
 _PER_ADDON = re.compile(r"odoo\.tests\.stats: (\w+): (\d+) tests")
@@ -75,6 +84,8 @@ class _OdooPart:
         step("Testing: Odoo addons (in the background)")
         self.addons = sorted(path.parent.name for path in layout.ADDONS.glob("*/__manifest__.py"))
         self.server.drop()
+        self.server.install([*FOREIGN_ADDONS])
+        self.server.script(Path(__file__).with_name("company.py"))
         self.log.touch()
         own_by_service(self.log)
         tags = ",".join(f"/{addon}" for addon in self.addons)
