@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import logging
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -13,6 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from . import __version__
+from .health_page import language_of, render
+from .model import SiteConfig
 
 if TYPE_CHECKING:
     from .app import App
@@ -60,25 +60,41 @@ class HealthPage:
         """Everything there is to know, JSON-able. `healthy` is what a watchdog asks for."""
         app = self.app
         status = await app.status()
-        contact = app.uplink.contact
-        now = app.clock.now()
+        contact, site = app.uplink.contact, app.site
+        up_s = app.clock.now() - app.started_at
         details = app.buses.details()
-        stale = [row["id"] for row in status["buses"] if not 0 <= row["age_s"] <= STALE_S]
+        rows = list(_rows(site, status["buses"], details.get("buses", {}))) if site else []
+        # A bus that has not answered yet is given the same time from the start.
+        stale = [
+            row["id"]
+            for row in rows
+            if row["meters"] and (row["age_s"] if row["age_s"] >= 0 else up_s) > STALE_S
+        ]
+        serials = {meter.id: meter.serial for _gateway, _bus, meter in site.meters()} if site else {}
         return {
             "version": __version__,
-            "up_s": round(now - app.started_at, 1),
+            "up_s": round(up_s, 1),
             "odoo": {
                 "reached": contact.is_up and contact.calls_ok > 0,
-                "last_contact_s": round(now - contact.last_ok_at, 1) if contact.last_ok_at else None,
+                "last_contact_s": round(app.clock.now() - contact.last_ok_at, 1)
+                if contact.last_ok_at
+                else None,
                 "calls_ok": contact.calls_ok,
                 "calls_failed": contact.calls_failed,
-                "last_error": contact.last_error,
+                "problem": contact.problem,
                 "clock_offset_s": round(app.clock.offset, 3),
             },
-            "config": {"version": app.site.version if app.site else 0, "problem": app.config_problem},
+            "config": {
+                "version": site.version if site else 0,
+                "code": site.connector_code if site else "",
+                "problem": app.config_problem,
+            },
             "stale_buses": stale,
-            "healthy": contact.is_up and not stale and not app.config_problem,
+            "silent_serials": [serials.get(meter, str(meter)) for meter in status["meters_silent"]],
+            "healthy": contact.is_up and not contact.problem and not stale and not app.config_problem,
             **status,
+            "rows": rows,
+            "sent": {name: dict(sender.final) for name, sender in app.uplink.senders().items()},
             "details": details,
         }
 
@@ -91,8 +107,27 @@ class HealthPage:
         registry.register(_Collector(await self.look()))
         return web.Response(body=generate_latest(registry), content_type="text/plain")
 
-    async def _html(self, _request: web.Request) -> web.Response:
-        return web.Response(text=_page(await self.look()), content_type="text/html")
+    async def _html(self, request: web.Request) -> web.Response:
+        language = language_of(request.headers.get("Accept-Language", ""))
+        return web.Response(text=render(await self.look(), language), content_type="text/html")
+
+
+def _rows(
+    site: SiteConfig, statuses: Sequence[Mapping[str, Any]], details: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """A row a bus, as the configuration orders them, with names a person knows."""
+    by_id = {status["id"]: status for status in statuses}
+    for gateway, bus in site.buses():
+        detail = details.get(str(bus.id), {})
+        if bus.id in by_id:
+            yield {
+                **by_id[bus.id],
+                "gateway": gateway.name,
+                "number": bus.number,
+                "meters": len(bus.meters),
+                "link": str(detail.get("link", "")),
+                "connected": bool(detail.get("connected")),
+            }
 
 
 class _Collector:
@@ -110,9 +145,26 @@ class _Collector:
         )
         for key in ("readings", "events", "results", "bytes"):
             yield _gauge(f"outbox_{key}", "waiting for Odoo", look["outbox"][key])
+        yield _gauge(
+            "outbox_oldest_timestamp_seconds",
+            "time of the oldest that waits, 0 = none",
+            look["outbox"]["oldest_at"],
+        )
+        yield _gauge("orders_open", "orders under way", look["outbox"]["orders_open"])
+        yield _gauge("healthy", "1 when nothing needs a look", int(look["healthy"]))
+        yield self._sent()
         yield _gauge("meters_silent", "meters that do not answer", len(look["meters_silent"]))
         yield _gauge("config_version", "configuration in force", look["config"]["version"])
         yield from self._buses()
+
+    def _sent(self) -> Metric:
+        sent = CounterMetricFamily(
+            "meter_connector_sent", "items that Odoo acknowledged", labels=["queue", "answer"]
+        )
+        for queue, answers in self.look["sent"].items():
+            for answer, count in answers.items():
+                sent.add_metric([queue, answer], count)
+        return sent
 
     def _buses(self) -> Iterator[Metric]:
         age = GaugeMetricFamily("meter_connector_bus_age_seconds", "age of the newest answer", labels=["bus"])
@@ -136,41 +188,3 @@ class _Collector:
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"meter_connector_{name}", text, value=value)
-
-
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}table{border-collapse:collapse;width:100%}"
-    "td,th{padding:.3rem .7rem;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child"
-    "{text-align:left}.bad{background:#fdecea}.good{color:#1b7f3b}.sad{color:#b3261e}"
-)
-
-
-def _page(look: Mapping[str, Any]) -> str:
-    """Readable without a style guide: state in one line, then a row a bus."""
-    state = '<b class="good">healthy</b>' if look["healthy"] else '<b class="sad">needs a look</b>'
-    contact = look["odoo"]["last_contact_s"]
-    odoo = f"last contact {contact} s ago" if contact is not None else "never reached"
-    outbox = look["outbox"]
-    problems = [text for text in (look["config"]["problem"], look["odoo"]["last_error"]) if text]
-    rows = "".join(_bus_row(row, look["details"]["buses"].get(str(row["id"]), {})) for row in look["buses"])
-    return (
-        f"<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=5><title>meter-connector</title>"
-        f"<style>{_STYLE}</style><h1>meter-connector {__version__}</h1><p>{state} · up {look['up_s']:.0f} s · "
-        f"{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}</p>"
-        f"<p>Odoo: {odoo}. Waiting for Odoo: {outbox['readings']} readings, {outbox['events']} events, "
-        f"{outbox['results']} results ({outbox['bytes']} bytes). Silent meters: {len(look['meters_silent'])}.</p>"
-        + "".join(f'<p class="sad">{html.escape(text)}</p>' for text in problems)
-        + "<table><tr><th>bus<th>link<th>age s<th>queue<th>ok<th>failed<th>dropped bytes<th>wire share</tr>"
-        + rows
-        + "</table>"
-    )
-
-
-def _bus_row(row: Mapping[str, Any], details: Mapping[str, Any]) -> str:
-    bad = ' class="bad"' if not 0 <= row["age_s"] <= STALE_S else ""
-    age = f"{row['age_s']:.1f}" if row["age_s"] >= 0 else "–"
-    link = html.escape(f"{details.get('link', '')}{'' if details.get('connected') else ' (down)'}")
-    return (
-        f"<tr{bad}><td>{row['id']}<td>{link}<td>{age}<td>{row['queue']}<td>{row['reads_ok']}"
-        f"<td>{row['reads_failed']}<td>{row['dropped_bytes']}<td>{details.get('wire_share', '')}</tr>"
-    )

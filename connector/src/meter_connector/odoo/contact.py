@@ -23,18 +23,24 @@ class Contact:
         self.last_ok_at = 0.0
         self.calls_ok = 0
         self.calls_failed = 0
-        self.last_error = ""
+        self._problems: dict[str, str] = {}
 
     @property
     def is_up(self) -> bool:
         """Did the last word come through?"""
         return self._restored.is_set()
 
+    @property
+    def problem(self) -> str:
+        """What does not work at present, empty when all does."""
+        return next(iter(self._problems.values()), "")
+
     def ok(self, what: str) -> None:
         """A call got its answer."""
         self.calls_ok += 1
         self.last_ok_at = self._clock.now()
         self._shown.pop(what, None)
+        self._problems.pop(what, None)
         if not self._restored.is_set():
             _logger.info("odoo_reached", extra={"call": what})
             self._restored.set()
@@ -42,7 +48,7 @@ class Contact:
     def failed(self, what: str, error: OdooError) -> None:
         """A call failed."""
         self.calls_failed += 1
-        self.last_error = str(error)
+        self._problems[what] = str(error)
         if is_outage(error):
             self._restored.clear()
         kind = type(error).__name__

@@ -76,6 +76,10 @@ class Uplink:
             "report": lambda: self._forever("report", self.results.step, LONGEST_PAUSE_S),
         }
 
+    def senders(self) -> dict[str, Sender[Any]]:
+        """By queue."""
+        return {"readings": self.readings, "events": self.events, "results": self.results}
+
     @property
     def is_config_pending(self) -> bool:
         """Has Odoo a configuration that we have not fetched yet?"""
