@@ -1,0 +1,1 @@
+from . import charges, money, portal_home, tenancy, topup, use
