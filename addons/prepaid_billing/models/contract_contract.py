@@ -94,14 +94,3 @@ class ContractContract(models.Model):
         """The day at the site at instant ``at`` (naive UTC)."""
         self.ensure_one()
         return pytz.utc.localize(at).astimezone(pytz.timezone(self._get_tz())).date()
-
-    def _evaluate_supply(self, trigger):
-        """Decide now whether these tenancies are warned, tripped or supplied again, and act on it.
-
-        :param str trigger: what happened (topup, settlement, timer, ...); kept with the decision
-        """
-
-    def _get_supply_summary(self):
-        """What the portal shows of one tenancy; see prepaid_supply.py."""
-        self.ensure_one()
-        return {}

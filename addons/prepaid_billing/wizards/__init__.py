@@ -1,5 +1,6 @@
 from . import (
     prepaid_counter,
+    prepaid_dry_run,
     prepaid_finance,
     prepaid_invoice_month,
     prepaid_shift,

@@ -1,0 +1,22 @@
+from odoo import models
+
+
+class MeterSwitch(models.Model):
+    _inherit = "meter.switch"
+
+    def _is_tripped_by_policy(self):
+        """Whether money cut it: who asked first, not who repeated the order."""
+        self.ensure_one()
+        order = self.env["meter.order"].search(
+            [("switch_id", "=", self.id), ("kind", "=", "switch_off"), ("source", "!=", "reconcile")],
+            order="id desc",
+            limit=1,
+        )
+        return order.source == "policy"
+
+    def _is_trip_still_wanted(self):
+        """A trip for money is only repeated while the tenancy's case says so."""
+        if not self._is_tripped_by_policy():
+            return super()._is_trip_still_wanted()
+        contract = self.service_point_id._get_tenancy_at(self.env.cr.now()).get(self.service_point_id.id)
+        return bool(contract) and contract._get_open_case().state == "tripped"
