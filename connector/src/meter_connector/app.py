@@ -127,7 +127,7 @@ class App:
     async def take_config(self, document: Mapping[str, Any]) -> int:
         """Keep and apply Odoo's configuration; one that cannot be used leaves the last good one in force."""
         try:
-            site = SiteConfig.from_document(document)
+            site = await asyncio.to_thread(SiteConfig.from_document, document)
         except SiteConfigError as error:
             self.config_problem = f"configuration refused: {error.problems[0]}"
             version = document.get("version")

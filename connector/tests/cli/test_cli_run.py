@@ -8,9 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import Home, Site
 from fake_odoo import KEY, FakeOdoo
 from processes import get_json, process, wait_until
+from sites import Home, Site
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -14,7 +14,7 @@ from typing import Literal
 from ..config import Settings, load
 from ..drivers import Driver, Exchange, Line, WireTiming, make_driver
 from ..errors import ConnectorError, LinkError, SettingsError
-from ..model import Bus, Circuit, Link, Meter, MeterModel, Register
+from ..model import Bus, Circuit, Link, Meter, MeterModel, Register, SwitchSpec
 from ..outbox.database import is_in_use
 from ..scheduler import make_link
 from ..transports import DialInListener
@@ -30,7 +30,11 @@ PLAIN_REGISTERS = {
         "switch": "04000503",
     },
     "dlt645-1997": {"total": "9010"},
-    "cjt188": {"total": "901F"},
+    "cjt188": {"total": "901F", "switch": "901F"},
+}
+PLAIN_SWITCHES = {
+    "dlt645-2007": SwitchSpec("dlt645", {"kind": "dlt645"}),
+    "cjt188": SwitchSpec("cjt188", {"kind": "cjt188"}),
 }
 Parity = Literal["N", "E", "O"]
 
@@ -95,7 +99,7 @@ def plain_model(protocol: str) -> MeterModel:
         code=protocol,
         protocol=protocol,  # type: ignore[arg-type]  # argparse has checked the choices
         registers=tuple(Register(key, di) for key, di in keys.items()),
-        switch=None,
+        switch=PLAIN_SWITCHES.get(protocol),
     )
 
 
@@ -178,7 +182,11 @@ def run_switch(arguments: argparse.Namespace) -> int:
 
 
 def _confirmed(meter: Meter, state: str) -> bool:
-    return input(f"Switch meter {meter.serial} {state}? Odoo is not asked. [y/N] ").strip().lower() == "y"
+    try:
+        answer = input(f"Switch meter {meter.serial} {state}? Odoo is not asked. [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() == "y"
 
 
 async def _switch(bus: Bus, meter: Meter, circuit: Circuit, wanted: Literal["on", "off"]) -> str:

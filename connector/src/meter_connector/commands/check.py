@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..clock import Clock
 from ..config import Settings, load
@@ -40,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     SECRETS.add(settings.odoo.key)
     report.say(True, "settings", str(settings.path or "from the environment"))
     _check_outbox(settings, report)
-    asyncio.run(_check_odoo(settings, report))
-    site = _check_site(settings, report)
+    document = asyncio.run(_check_odoo(settings, report))
+    site = _check_site(settings, report, document)
     if site:
         for row in _reach(site):
             report.say(*row)
@@ -65,12 +66,16 @@ def _check_outbox(settings: Settings, report: Report) -> None:
     report.say(True, "outbox", text)
 
 
-async def _check_odoo(settings: Settings, report: Report) -> None:
+async def _check_odoo(settings: Settings, report: Report) -> dict[str, Any] | None:
+    """Sign in and say hello; the configuration Odoo has, None when it cannot be had."""
     client, clock = make_client(settings.odoo), Clock()
+    face = OdooFace(client, clock)
     try:
-        answer = await OdooFace(client, clock).hello(clock.now(), {})
+        answer = await face.hello(clock.now(), {})
+        document = await face.config(0)
     except ConnectorError as error:
         report.say(False, "odoo", str(error))
+        return None
     else:
         offset = f"our clock is {-clock.offset:+.1f} s off"
         report.say(
@@ -78,13 +83,15 @@ async def _check_odoo(settings: Settings, report: Report) -> None:
             "odoo",
             f"signed in as connector {answer.code}, configuration {answer.config_version}, {offset}",
         )
+        return document
     finally:
         await client.close()
 
 
-def _check_site(settings: Settings, report: Report) -> SiteConfig | None:
+def _check_site(settings: Settings, report: Report, document: dict[str, Any] | None) -> SiteConfig | None:
+    """By Odoo's configuration, else by the kept one."""
     try:
-        site = kept_site(settings)
+        site = SiteConfig.from_document(document) if document else kept_site(settings)
     except ConnectorError as error:
         report.say(False, "site", str(error))
         return None
