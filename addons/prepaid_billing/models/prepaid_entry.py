@@ -144,7 +144,7 @@ class PrepaidEntry(models.Model):
             return append(tail, posting)
         except LedgerError as error:
             raise UserError(
-                self.env._("%(source)s cannot be entered: %(rule)s.", source=posting.source, rule=error)
+                self.env._("%(fact)s cannot be entered: %(rule)s.", fact=posting.source, rule=error)
             ) from error
 
     def _get_known(self, postings):
@@ -159,8 +159,8 @@ class PrepaidEntry(models.Model):
             if posting.source in known and known[posting.source][1] != posting.content:
                 raise UserError(
                     self.env._(
-                        "%(source)s was entered before with other content (%(before)s, now %(now)s).",
-                        source=posting.source,
+                        "%(fact)s was entered before with other content (%(before)s, now %(now)s).",
+                        fact=posting.source,
                         before=known[posting.source][1][3],
                         now=posting.amount,
                     )

@@ -1,5 +1,3 @@
-from datetime import datetime
-
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -149,7 +147,14 @@ class PrepaidWallet(models.Model):
         """
         self.ensure_one()
         posting = Posting(
-            self.id, kind, subaccount.id or None, amount, source, description, at or datetime.utcnow(), links
+            self.id,
+            kind,
+            subaccount.id or None,
+            amount,
+            source,
+            description,
+            at or fields.Datetime.now(),
+            links,
         )
         entry = self.env["prepaid.entry"]._post([posting])[source]
         return self.env["prepaid.entry"].browse(entry)

@@ -1,9 +1,15 @@
 from . import (
+    test_core_rights,
     test_counter,
     test_invoicing,
+    test_ledger,
+    test_ledger_parallel,
     test_money,
     test_money_parallel,
     test_online_topup,
     test_rating_hypothesis,
+    test_review,
+    test_settlement,
+    test_tariff,
     test_whole_month,
 )
