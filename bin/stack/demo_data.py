@@ -61,6 +61,14 @@ def load_company():
     company.partner_id.email = "office@example.com"
 
 
+def load_payment_provider():
+    """Odoo's own demonstration provider, so that topping up can be tried without a merchant account."""
+    provider = env.ref("payment.payment_provider_demo")
+    if provider.state == "disabled":
+        provider.write({"state": "test", "is_published": True})
+        provider.payment_method_ids.filtered(lambda method: not method.active).write({"active": True})
+
+
 def load_buildings():
     """{building code: record}, {unit code: record}"""
     described = site_file["site"]
@@ -431,6 +439,7 @@ def load_openings():
 
 
 load_company()
+load_payment_provider()
 site, buildings, units = load_buildings()
 models = load_models()
 connector = load_connector(site)

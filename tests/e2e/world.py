@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import Any
 
+import psycopg2
+import requests
 import yaml
+from stack import postgres
 from stack.site import Site
 
 from .clients import Database, Meters, OdooUser
@@ -96,6 +100,15 @@ class World:
         """Relay commands the meter has carried out, oldest first."""
         return [row for row in self.meters.get(f"/log?meter={serial}") if row["kind"] == "relay"]
 
+    def told(self, serial: str) -> list[dict[str, Any]]:
+        """Commands the meter has heard, carried out or not."""
+        return [row for row in self.meters.get(f"/log?meter={serial}") if row["kind"] == "command"]
+
+    def outbox_readings(self) -> int:
+        """Readings that wait on the connector's disk."""
+        page = requests.get(f"http://127.0.0.1:{self.site.health_port}/health.json", timeout=10)
+        return int(page.json()["outbox"]["readings"])
+
     # -- what happens --------------------------------------------------------------------------------
 
     def read_now(self, serial: str) -> None:
@@ -125,6 +138,44 @@ class World:
                 lambda known=before: self.balance(account) < known, f"the charge of account {account}", 60
             )
         raise AssertionError(f"account {account} still has {self.balance(account)}")
+
+    def invoice_month(self) -> None:
+        """The accountant invoices the running month, knowing that it is not over."""
+        user = self.user("accountant")
+        wizard = user.call(
+            "prepaid.invoice.month", "create", {"month": datetime.now(UTC).date().isoformat(), "is_open_accepted": True}
+        )
+        user.call("prepaid.invoice.month", "action_invoice", [wizard])
+        running = "SELECT count(*) FROM prepaid_invoice_batch WHERE state = 'running'"
+        wait_for(lambda: self.database.value(running) == 0, "the month's invoices", 180)
+
+    def fees_invoiced(self) -> Decimal:
+        return self.database.money("SELECT sum(amount) FROM prepaid_fee WHERE invoice_line_id IS NOT NULL")
+
+    def books_difference(self) -> Decimal:
+        """What the accountant's books check says now."""
+        self.user("accountant").call("prepaid.books.check", "action_run")
+        return self.database.money("SELECT difference FROM prepaid_books_check ORDER BY id DESC LIMIT 1")
+
+    def is_protected(self, table: str) -> bool:
+        """Whether the database itself refuses to change a row of a table, asked by trying."""
+        connection = psycopg2.connect(**postgres.server().dsn(self.site.options.database))
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"UPDATE {table} SET id = id WHERE id = (SELECT min(id) FROM {table})")
+            return False
+        except psycopg2.Error:
+            return True
+        finally:
+            connection.rollback()
+            connection.close()
+
+    def chain_is_sound(self) -> bool:
+        """Ledger and audit, recomputed by the product's own verification."""
+        auditor = self.user("auditor")
+        wallets = auditor.call("prepaid.wallet", "search", [])
+        answer = auditor.call("prepaid.wallet", "action_verify", wallets)
+        return bool(answer["params"]["type"] == "success")
 
     # -- an independent calculation ------------------------------------------------------------------
 
