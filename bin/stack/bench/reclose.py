@@ -1,0 +1,147 @@
+"""From paid to power back at 640 shops behind 61 gateways with 2400 bps buses: p50 and p95 over real payments at the counter."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+import urllib.request
+import xmlrpc.client
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import yaml
+from meter_connector.simulator.big_site import big_site
+
+from .. import layout, postgres
+from ..odoo_source import OdooSource
+from ..services import own_by_service
+from ..site import SITE_FILE, Site, SiteOptions
+
+SHOPS, GATEWAYS = 640, 61
+PAYMENTS = 60
+TARGET_S = 3.0
+PATIENCE_S = 900
+
+
+def measure(source: OdooSource, progress: Callable[[str], None]) -> dict[str, Any]:
+    """{"p50_s", "p95_s", "target_s", "payments"}; the clock runs from the entry in the wallet to the closed contacts."""
+    site_file = _write_site()
+    site = Site(source, SiteOptions(database="bench_reclose", site_file=site_file, keep=False))
+    try:
+        progress(f"a site of {SHOPS} shops behind {GATEWAYS} gateways (some minutes)")
+        site.start()
+        return _Reclose(site, progress).measure()
+    finally:
+        site.stop()
+
+
+def _write_site() -> Any:
+    """The big site with a cashier, and with deposits of one yuan, so that little use cuts a shop off."""
+    document = big_site(GATEWAYS, SHOPS, 0, baudrate=2400)
+    document["users"] = yaml.safe_load(SITE_FILE.read_text())["users"]
+    for user in document["users"]:
+        user["buildings"] = "all"
+    for tenancy in document["tenancies"]:
+        tenancy |= {"opening": "1.00", "property_fee_per_m2": "0"}
+    path = layout.SITE_DATA / "bench-640.yaml"
+    path.write_text(yaml.safe_dump(document, allow_unicode=True))
+    own_by_service(path)
+    return path
+
+
+class _Reclose:
+    def __init__(self, site: Site, progress: Callable[[str], None]):
+        self.site = site
+        self.progress = progress
+        self.database = psycopg2.connect(**postgres.server().dsn("bench_reclose"))
+        self.database.autocommit = True
+
+    def measure(self) -> dict[str, Any]:
+        self._call("supervisor", "prepaid.policy", "write", self._policy_ids(), self._policy())
+        shops = random.Random(1).sample(self._rows(), PAYMENTS)  # noqa: S311
+        self.progress(f"cutting {PAYMENTS} shops off by use")
+        self._wait(lambda: self._count("SELECT count(DISTINCT circuit_id) FROM meter_reading") >= SHOPS)
+        self._cut_off([serial for serial, _wallet in shops])
+        self.progress("paying at the counter, one shop after the other")
+        seconds = [self._pay(serial, wallet) for serial, wallet in shops]
+        seconds.sort()
+        return {
+            "payments": len(seconds),
+            "p50_s": round(statistics.median(seconds), 2),
+            "p95_s": round(seconds[int(len(seconds) * 0.95) - 1], 2),
+            "worst_s": round(seconds[-1], 2),
+            "target_p95_s": TARGET_S,
+            "ratio_to_target": round(seconds[int(len(seconds) * 0.95) - 1] / TARGET_S, 2),
+        }
+
+    def _policy(self) -> dict[str, Any]:
+        return {"warn_lead_hours": 0.0, "hour_from": 0.0, "hour_to": 24.0, "mass_limit": 10_000}
+
+    def _policy_ids(self) -> list[int]:
+        return self._call("supervisor", "prepaid.policy", "search", [("sequence", "=", 4)])
+
+    def _rows(self) -> list[tuple[str, int]]:
+        """(meter's number, wallet) of single-ratio power meters."""
+        return self._fetch(
+            """SELECT m.serial, w.id FROM meter_meter m JOIN meter_circuit c ON c.meter_id = m.id
+               JOIN utility_service_point p ON p.id = c.service_point_id
+               JOIN property_occupancy o ON o.unit_id = p.unit_id JOIN prepaid_wallet w ON w.contract_id = o.contract_id
+               WHERE m.ct_ratio = 1 AND m.has_switch ORDER BY m.serial"""
+        )
+
+    def _cut_off(self, serials: list[str]) -> None:
+        """Half a kilowatt-hour at a time: more at once would be held back as implausible."""
+        deadline = time.monotonic() + PATIENCE_S
+        dark: set[str] = set()
+        while len(dark) < len(serials):
+            assert time.monotonic() < deadline, f"only {len(dark)} of {len(serials)} were cut off"
+            for serial in set(serials) - dark:
+                self._control(f"/meters/{serial}", {"consume": "0.5"})
+            time.sleep(30)
+            dark = {serial for serial in serials if not self._control(f"/meters/{serial}")["is_closed"]}
+
+    def _pay(self, serial: str, wallet: int) -> float:
+        contract = self._fetch("SELECT contract_id FROM prepaid_wallet WHERE id = %s", wallet)[0][0]
+        wizard = self._call(
+            "cashier", "prepaid.counter", "create", {"contract_id": contract, "amount": 100, "method": "cash"}
+        )
+        self._call("cashier", "prepaid.counter", "action_take", [wizard])
+        paid = self._fetch(
+            "SELECT extract(epoch FROM max(create_date)) FROM prepaid_topup WHERE wallet_id = %s", wallet
+        )
+        self._wait(lambda: self._control(f"/meters/{serial}")["is_closed"])
+        closed = [row["at"] for row in self._control(f"/log?meter={serial}") if row["kind"] == "relay"]
+        return closed[-1] - float(paid[0][0])
+
+    # -- talking -----------------------------------------------------------------------------------------
+
+    def _call(self, login: str, model: str, method: str, *args: Any) -> Any:
+        url, name, password = self.site.odoo.url, "bench_reclose", self.site.password
+        uid = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/common").authenticate(name, login, password, {})
+        proxy = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/object", allow_none=True)
+        return proxy.execute_kw(name, uid, password, model, method, list(args))
+
+    def _fetch(self, sql: str, *args: Any) -> list[Any]:
+        with self.database.cursor() as cursor:
+            cursor.execute(sql, args or None)
+            return cursor.fetchall()
+
+    def _count(self, sql: str) -> int:
+        return int(self._fetch(sql)[0][0])
+
+    def _control(self, path: str, content: dict[str, Any] | None = None) -> Any:
+        data = json.dumps(content).encode() if content is not None else None
+        request = urllib.request.Request(
+            self.site.control_url + path, data, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def _wait(self, look: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not look():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.2)
