@@ -126,13 +126,13 @@ class World:
         )
 
     def use_until(self, account: str, limit: Decimal) -> None:
-        """Let a shop use power, a kilowatt-hour at a time, until its balance is at or below `limit`."""
+        """Let a shop use power, a little at a time (more would be held back as implausible), until its balance is at or below `limit`."""
         serial = self.power_serial(account)
         for _step in range(60):
             before = self.balance(account)
             if before <= limit:
                 return
-            self.meters.post(f"/meters/{serial}", consume="1.0")
+            self.meters.post(f"/meters/{serial}", consume="0.9")
             self.read_now(serial)
             wait_for(
                 lambda known=before: self.balance(account) < known, f"the charge of account {account}", 60
@@ -143,7 +143,9 @@ class World:
         """The accountant invoices the running month, knowing that it is not over."""
         user = self.user("accountant")
         wizard = user.call(
-            "prepaid.invoice.month", "create", {"month": datetime.now(UTC).date().isoformat(), "is_open_accepted": True}
+            "prepaid.invoice.month",
+            "create",
+            {"month": datetime.now(UTC).date().isoformat(), "is_open_accepted": True},
         )
         user.call("prepaid.invoice.month", "action_invoice", [wizard])
         running = "SELECT count(*) FROM prepaid_invoice_batch WHERE state = 'running'"
