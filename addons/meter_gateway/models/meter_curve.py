@@ -71,14 +71,25 @@ class MeterMeter(models.Model):
 
     @api.model
     def _prepare_panel_extras(self, extras):
+        """Further values of a reading, with the names and units people know them by."""
         try:
             values = json.loads(extras or "{}")
         except ValueError:
             return []
+        known = {
+            "voltage_b_v": (self.env._("Voltage B"), "V"),
+            "voltage_c_v": (self.env._("Voltage C"), "V"),
+            "current_b_a": (self.env._("Current B"), "A"),
+            "current_c_a": (self.env._("Current C"), "A"),
+            "frequency_hz": (self.env._("Frequency"), "Hz"),
+            "temperature_c": (self.env._("Temperature"), "°C"),
+            "meter_clock": (self.env._("Meter clock"), ""),
+            "settlement_total": (self.env._("On settlement day"), ""),
+        }
         return [
-            {"key": key, "value": str(value)}
+            {"label": known.get(key, (key,))[0], "value": f"{value} {known.get(key, ('', ''))[1]}".strip()}
             for key, value in sorted(values.items())
-            if value not in (None, "")
+            if value not in (None, "", {}, [])
         ]
 
     @api.model

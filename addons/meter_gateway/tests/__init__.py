@@ -7,7 +7,10 @@ from . import (
     test_event,
     test_ingest,
     test_order,
+    test_overview,
+    test_parallel,
     test_partition,
     test_rights,
+    test_rpc_document,
     test_switch,
 )

@@ -84,7 +84,7 @@ export class MeterPanel extends Component {
     }
 
     get extras() {
-        return this.circuit.extras.map(({ key, value }) => `${key} ${value}`).join("  ·  ");
+        return this.circuit.extras.map(({ label, value }) => `${label} ${value}`).join("  ·  ");
     }
 
     get tiles() {

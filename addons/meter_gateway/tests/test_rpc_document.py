@@ -1,0 +1,124 @@
+"""docs/rpc.md and the code name the same methods and keys."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+from odoo.tests import tagged
+
+from .. import rpc_guard
+from ..const import INGEST_COLUMNS
+from ..models import meter_connector_api
+from .common import MeterCase
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "rpc.md"
+FREE = {"models", "schedules"}  # objects whose keys are codes
+
+
+def read_document(text):
+    """{method: {"request": keys, "answer": keys}} of the tables."""
+    found = {}
+    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+        method = section.split(None, 1)[0]
+        if not method.startswith("api_"):
+            continue
+        found[method] = {"request": set(), "answer": set()}
+        kind = None
+        for line in section.splitlines():
+            if heading := re.match(r"\| (request|answer) key \|", line):
+                kind = heading[1]
+            elif not line.startswith("|"):
+                kind = None
+            elif kind:
+                found[method][kind] |= set(re.findall(r"`([^`]+)`", line.split("|")[1]))
+    return found
+
+
+def flatten(value, path=""):
+    """Dotted keys of an answer; lists as [], free keys as *."""
+    if isinstance(value, dict) and value:
+        keys = set()
+        for key, item in value.items():
+            if path in FREE:
+                keys |= flatten(item, f"{path}.*") if isinstance(item, dict) else {path}
+            elif path.endswith(".*") and path.startswith("models"):
+                keys.add(f"{path}.{key}")  # the model's own vocabulary is documented elsewhere
+            else:
+                keys |= flatten(item, f"{path}.{key}" if path else key)
+        return keys
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return set().union(*(flatten(item, f"{path}[]") for item in value))
+    return {path}
+
+
+def read_request_keys():
+    """{method: keys it asks of its payload}, from the source."""
+    tree = ast.parse(inspect.getsource(meter_connector_api))
+    found = {}
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or not function.name.startswith("api_"):
+            continue
+        keys = set()
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call):
+                name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+                holder = getattr(getattr(call.func, "value", None), "id", "")
+                if name == "get" and holder == "payload":
+                    keys.add(call.args[0].value)
+                elif name == "_read_list":
+                    keys.add(call.args[1].value)
+        found[function.name] = keys
+    return found
+
+
+@tagged("post_install", "-at_install")
+class TestRpcDocument(MeterCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.document = read_document(DOCUMENT.read_text()) if DOCUMENT.exists() else None
+
+    def setUp(self):
+        super().setUp()
+        if self.document is None:
+            self.skipTest("the addon is installed without the repository's docs folder")
+
+    def test_the_same_methods(self):
+        model = type(self.env["meter.connector"])
+        methods = {name for name in dir(model) if name.startswith("api_")}
+        self.assertEqual(set(self.document), methods)
+        self.assertEqual(rpc_guard.FACE_METHODS, methods)
+
+    def test_the_same_request_keys(self):
+        asked = read_request_keys()
+        asked["api_hello"] |= {"version", "started_at"}  # taken by _note_hello
+        asked["api_ingest"] = {"batch", *INGEST_COLUMNS}
+        asked["api_events"].add("batch")  # for people only
+        for method, keys in asked.items():
+            with self.subTest(method=method):
+                self.assertEqual(self.document[method]["request"], keys)
+
+    def test_the_same_answer_keys(self):
+        gateway = self.bus.gateway_id
+        gateway.write({"link_kind": "tcp_server", "registration": "a", "heartbeat": "b"})
+        serial = self.env["meter.bus"].create(
+            {"gateway_id": gateway.id, "number": 2, "link_kind": "serial", "device": "/dev/x"}
+        )
+        self.make_meter(serial, "99", "dts645-3p")
+        self.switch._set_desired("off", "x", "system")
+        calls = [
+            ("api_hello", {"protocol": 1}),
+            ("api_config", {"since": 0}),
+            ("api_config", {"since": self.connector.config_version}),
+            ("api_ingest", {}),
+            ("api_events", {}),
+            ("api_orders", {}),
+            ("api_report", {}),
+        ]
+        answered = {}
+        for method, payload in calls:
+            answered.setdefault(method, set()).update(flatten(getattr(self.face, method)(payload)))
+        for method, keys in answered.items():
+            with self.subTest(method=method):
+                self.assertEqual(self.document[method]["answer"], keys)
