@@ -6,6 +6,7 @@
     "license": "AGPL-3",
     "author": "Prepaid Utility Contributors",
     "depends": ["prepaid_billing", "portal", "payment", "account_payment"],
+    "post_init_hook": "post_init_hook",
     "data": [
         "views/portal_home_templates.xml",
         "views/layout_templates.xml",

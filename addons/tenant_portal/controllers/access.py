@@ -62,7 +62,7 @@ def render(template, contract_sudo, tab, **values):
         "tab": tab,
         "page_name": "utility",
         "has_others": len(get_tenancies()) > 1,
-        "head": contract_sudo._get_portal_title(),
+        "tenancy_head": contract_sudo._get_portal_title(),
         "no_breadcrumbs": True,
     }
     response = request.render(f"tenant_portal.{template}", values)
@@ -74,18 +74,19 @@ def get_context(contract_sudo):
     """What every template and every piece of one needs: the tenancy, its addresses, and how to write things."""
     currency, env = contract_sudo.wallet_id.currency_id, contract_sudo.env
 
-    def signed(amount):
-        return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{currency.format(abs(float(amount)))}"
+    def money(amount, plus=""):
+        sign = "−" if amount < 0 else plus if amount > 0 else ""
+        return f"{sign}{currency.format(abs(float(amount)))}"
 
     return {
         "contract": contract_sudo,
         "currency": currency,
         "base_url": f"/my/utility/{contract_sudo.id}",
-        "money": lambda amount: currency.format(float(amount)),
-        "signed": signed,
+        "money": money,
+        "signed": lambda amount: money(amount, "+"),
         "number": lambda value, digits=2: formatLang(env, float(value), digits=digits),
         "price": lambda value: format(Decimal(value).normalize() + 0, "f"),
-        "time": contract_sudo._get_portal_time,
+        "clock": contract_sudo._get_portal_time,
     }
 
 

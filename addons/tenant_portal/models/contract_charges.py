@@ -142,6 +142,8 @@ class ContractContract(models.Model):
             "unit": charge.service_point_id.unit_id.code,
             "from_at": charge.from_reading_at,
             "to_at": charge.to_reading_at,
+            "is_within": self._get_local_date(charge.from_reading_at)
+            == self._get_local_date(charge.to_reading_at),
             "is_computed": charge.is_computed,
             "prices": prices,
             "rounding": numbers["amount"] - sum((row["amount"] for row in prices), ZERO),

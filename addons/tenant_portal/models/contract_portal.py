@@ -1,17 +1,13 @@
 """What the tenant's pages show of one tenancy. All `_get_portal_*` run on a record that `controllers.access` has checked."""
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 
 import pytz
 from odoo import fields, models
-from odoo.addons.prepaid_billing.exact import fetch_exact
 from odoo.tools import format_date
 
-AVERAGE_DAYS = 7
-SUGGEST_DAYS = 30
-SUGGEST_STEP = 10
-ZERO = Decimal(0)
+USED_UP = ("due", "trip", "tripped")  # states of the policy in which there is no money left
+LONG_DAYS = 365
 
 
 class ContractContract(models.Model):
@@ -53,29 +49,21 @@ class ContractContract(models.Model):
     # --- the money --------------------------------------------------------------------------------------------
 
     def _get_portal_summary(self):
-        """{balance, available, days_left, cut_off_day, warn_level, state, fees_waiting, suggested, ...}.
+        """{balance, days_left, cut_off_day, state, is_prepaid, fees_waiting, suggested, can_topup}; money as Decimal.
 
-        The only place that reads `_get_supply_summary`; what it does not say is worked out here.
+        The only place that reads `_get_supply_summary`. state: see the policy's STATES.
         """
         self.ensure_one()
-        given = self._get_supply_summary() or {}
-        balance = self.wallet_id._get_balance_decimal()
-        daily = _to_decimal(given.get("daily_cost"))
-        if daily is None:
-            daily = self._get_portal_daily_cost()
-        days = _to_decimal(given.get("days_left"))
-        if days is None and daily > 0:
-            days = (max(balance, ZERO) / daily).quantize(Decimal("0.1"))
+        given = self._get_supply_summary()
+        balance, is_running = given["balance"], self.tenancy_state != "ended"
         return {
             "balance": balance,
+            "days_left": given["days_left"] if is_running else None,
+            "cut_off_day": given["cutoff_date"] if is_running else None,
+            "state": given["state"] if is_running else "normal",
+            "is_prepaid": self.env["prepaid.policy"]._get_for(self)[self.id].is_prepaid,
             "fees_waiting": self._get_fees_waiting(),
-            "daily_cost": daily,
-            "days_left": days,
-            "cut_off_day": self._get_portal_cut_off_day(given, days),
-            "suggested": self._get_portal_suggestion(given, balance, daily),
-            "warn_level": given.get("warn_level") or 0,
-            "state": given.get("state") or "normal",
-            "is_prepaid": given.get("is_prepaid", True),
+            "suggested": self._get_portal_suggestion(given["suggested_topup"]),
             "can_topup": self._get_portal_can_topup(balance),
         }
 
@@ -83,35 +71,10 @@ class ContractContract(models.Model):
         """Who has moved out may still pay what he owes, nothing more."""
         return bool(self.wallet_id) and self.active and (self.tenancy_state != "ended" or balance < 0)
 
-    def _get_portal_daily_cost(self):
-        """Mean money a day of the last whole days with records, Decimal."""
-        today = self._get_portal_today()
-        rows = fetch_exact(
-            self.env.cr,
-            """SELECT sum(amount), (%(today)s - min(day))::numeric FROM prepaid_use_daily
-                WHERE contract_id = %(contract)s AND day >= %(since)s AND day < %(today)s""",
-            {"contract": self.id, "since": today - timedelta(days=AVERAGE_DAYS), "today": today},
-        )
-        total, days = rows[0]
-        return total / days if total and days else ZERO
-
-    def _get_portal_cut_off_day(self, given, days):
-        """The day of the site on which the money is expected to be gone; None without a forecast."""
-        at = given.get("cut_off_at")
-        if at:
-            return self._get_local_date(fields.Datetime.to_datetime(at))
-        if days is None or days > 366:
-            return None
-        return self._get_local_date(fields.Datetime.now() + timedelta(days=float(days)))
-
-    def _get_portal_suggestion(self, given, balance, daily):
-        """Round money that lasts for a month, within what may be topped up."""
-        suggested = _to_decimal(given.get("suggested_topup"))
-        if suggested is None:
-            missing = daily * SUGGEST_DAYS - balance + self._get_fees_waiting()
-            suggested = -(-missing // SUGGEST_STEP) * SUGGEST_STEP
+    def _get_portal_suggestion(self, suggested):
+        """What lasts for about a month, within what may be topped up."""
         smallest, largest = self._get_portal_topup_limits()
-        return min(max(suggested, smallest), largest) if suggested > 0 else None
+        return min(max(suggested, smallest), largest)
 
     def _get_portal_subaccounts(self):
         """[{name, icon, amount}]: what came in and went out since the beginning, by kind."""
@@ -148,41 +111,62 @@ class ContractContract(models.Model):
             "points": points,
             "today": self._get_portal_use_today(),
             "warnings": self._get_portal_warnings(summary, points),
-            "day_text": self._get_portal_day_text(summary["cut_off_day"]),
+            "forecast": self._get_portal_forecast(summary),
         }
+
+    def _get_portal_forecast(self, summary):
+        """How long the money lasts, in words."""
+        _ = self.env._
+        days = summary["days_left"]
+        if self.tenancy_state == "ended":
+            return _("This account is closed.")
+        if summary["state"] in USED_UP:
+            return _("Used up")
+        if days is None:
+            return _("The forecast starts after the first day of use.")
+        if days < 1:
+            return _("Lasts less than a day")
+        if days > LONG_DAYS:
+            return _("Lasts for more than a year")
+        day = self._get_portal_day_text(summary["cut_off_day"])
+        return _("Lasts about %(days)s days, until about %(day)s", days=int(days), day=day)
 
     def _get_portal_warnings(self, summary, points):
         """[{level: danger|warning|info, icon, text}] in the order of what presses most."""
         _ = self.env._
-        is_off = any(point["state"] == "off" and point["is_for_money"] for point in points)
-        found = []
+        found = [self._get_portal_money_warning(summary, points)]
         if self.tenancy_state == "ended":
             found.append(("info", "fa-archive", _("You have moved out. Your history stays here.")))
-        if is_off:
-            text = _("Supply is off because the balance is used up. Top up and it comes back by itself.")
-            found.append(("danger", "fa-power-off", text))
-        elif summary["balance"] <= 0 and self.tenancy_state == "active":
-            text = _("The balance is used up. Top up now so that the supply is not cut off.")
-            found.append(("danger", "fa-exclamation-triangle", text))
-        elif summary["warn_level"] and self.tenancy_state == "active":
-            found.append(
-                ("warning", "fa-exclamation-triangle", _("Your balance is low. Please top up soon."))
-            )
         if summary["fees_waiting"]:
-            text = _(
-                "Fees of %s are due and wait for money in your account.",
-                _format_yuan(self, summary["fees_waiting"]),
-            )
+            fees = _format_yuan(self, summary["fees_waiting"])
+            text = _("Fees of %s are due and wait for money in your account.", fees)
             found.append(("warning", "fa-clock-o", text))
-        return [{"level": level, "icon": icon, "text": text} for level, icon, text in found]
+        until = self.special_supply_until
+        if until and until > fields.Datetime.now():
+            text = _("You are not cut off for money until %s.", self._get_portal_time(until))
+            found.append(("info", "fa-shield", text))
+        return [{"level": row[0], "icon": row[1], "text": row[2]} for row in found if row]
+
+    def _get_portal_money_warning(self, summary, points):
+        _ = self.env._
+        if any(point["state"] == "off" and point["is_for_money"] for point in points):
+            text = _("Supply is off because the balance is used up. Top up and it comes back by itself.")
+            return "danger", "fa-power-off", text
+        if summary["state"] in USED_UP:
+            if summary["is_prepaid"]:
+                text = _("The balance is used up. Top up now so that the power is not cut off.")
+                return "danger", "fa-exclamation-triangle", text
+            return "warning", "fa-exclamation-triangle", _("The balance is used up. Please top up.")
+        if summary["state"] == "warned":
+            return "warning", "fa-exclamation-triangle", _("Your balance is low. Please top up soon.")
+        if self.tenancy_state == "ended" and summary["balance"] < 0:
+            return (
+                "warning",
+                "fa-exclamation-triangle",
+                _("There is still money to pay. You can top up here."),
+            )
+        return None
 
 
 def _format_yuan(contract, amount):
     return contract.wallet_id.currency_id.format(float(amount))
-
-
-def _to_decimal(value):
-    """Decimal of what a summary holds (Decimal, text, number), None for nothing."""
-    if value is None or value is False:
-        return None
-    return value if isinstance(value, Decimal) else Decimal(str(value))

@@ -11,7 +11,6 @@ LOOKS = {
     "unknown": ("fa-question-circle", "unknown"),
     "none": ("fa-check-circle-o", "on"),
 }
-POLICY_SOURCES = ("policy", "topup", "reconcile")
 
 
 class ContractContract(models.Model):
@@ -60,26 +59,21 @@ class ContractContract(models.Model):
         _ = self.env._
         if not switch:
             return "none", "", False
-        is_for_money = switch.desired_source in POLICY_SOURCES
+        is_for_money = switch.desired == "off" and switch._is_tripped_by_policy()
         if switch.desired == "off" and switch.reported == "off":
             if is_for_money:
                 return "off", _("Top up and it comes back by itself within seconds."), True
             return "off", _("Switched off by the property office. Please ask there."), False
         if switch.desired == "on" and switch.reported != "on":
             if switch.circuit_id.live_id.is_silent:
-                return (
-                    "coming",
-                    _(
-                        "Ordered. The meter does not answer at the moment; it is switched on as soon as it does."
-                    ),
-                    is_for_money,
-                )
-            return "coming", _("Ordered. This takes a few seconds; you need do nothing."), is_for_money
+                text = _("Ordered. The meter does not answer now; it is switched on as soon as it does.")
+                return "coming", text, False
+            return "coming", _("Ordered. This takes a few seconds; you need do nothing."), False
         if switch.desired == "off":
             return "going", _("It is about to be switched off."), is_for_money
         if switch.reported == "off":
             return "off", _("Please ask at the property office."), False
-        return ("on" if switch.reported == "on" else "unknown"), "", is_for_money
+        return ("on" if switch.reported == "on" else "unknown"), "", False
 
     def _get_portal_labels(self, code):
         _ = self.env._

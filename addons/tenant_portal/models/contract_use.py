@@ -32,7 +32,7 @@ class ContractContract(models.Model):
         return self.env["utility.kind"].with_context(active_test=False).browse(ids).sorted("sequence")
 
     def _get_portal_use_today(self):
-        """[{name, icon, uom, quantity, amount}] of the site's today, one per metered kind."""
+        """[{label, icon, uom, quantity, amount}] of the site's today, one per metered kind."""
         today = self._get_portal_today()
         rows = fetch_exact(
             self.env.cr,
@@ -44,8 +44,7 @@ class ContractContract(models.Model):
         kinds = self.service_point_ids.kind_id | self.env["utility.kind"].browse(sums)
         return [
             {
-                "name": kind.name,
-                "code": kind.code,
+                "label": self.env._("%s today", kind.name),
                 "icon": kind.icon or "fa-tachometer",
                 "uom": kind.uom_name or "",
                 "quantity": sums.get(kind.id, (ZERO, ZERO))[0],

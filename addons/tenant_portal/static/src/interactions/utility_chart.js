@@ -49,8 +49,15 @@ export class UtilityChart extends Interaction {
             borderDash: [4, 3],
             borderWidth: 2,
             pointRadius: 0,
+            pointStyle: "line",
         };
-        const bars = { type: "bar", label: this.data.name, data: this.data[measure], backgroundColor: NOW };
+        const bars = {
+            type: "bar",
+            label: this.data.name,
+            data: this.data[measure],
+            backgroundColor: NOW,
+            pointStyle: "rect",
+        };
         return before.some((value) => value) ? [line, bars] : [bars];
     }
 
@@ -64,7 +71,7 @@ export class UtilityChart extends Interaction {
                 y: { beginAtZero: true, title: { display: true, text: unit }, ticks: { maxTicksLimit: 6 } },
             },
             plugins: {
-                legend: { position: "bottom", labels: { boxWidth: 14 } },
+                legend: { position: "bottom", labels: { usePointStyle: true, pointStyleWidth: 24 } },
                 tooltip: { callbacks: { title: ([item]) => `${this.data.axis} ${item.label}` } },
             },
         };
