@@ -13,4 +13,4 @@ class IrHttp(models.AbstractModel):
         user = request.env.user if request.env.uid else None
         if user and user._is_connector():
             rpc_guard.check_route(rule.endpoint.routing, args)
-        super()._pre_dispatch(rule, args)
+        return super()._pre_dispatch(rule, args)

@@ -132,7 +132,7 @@ class MeterConnector(models.Model):
             raise AccessError(self.env._("This user belongs to no connector."))
         connector_id, lang = row
         # behind the face the caller's own rights, which are none, do not count
-        return self.sudo().with_context({"lang": lang}).browse(connector_id)
+        return self.sudo().with_context(lang=lang).browse(connector_id)
 
     def _note_hello(self, payload, status):
         """Keep what the connector says about itself; gateways, buses and silent meters follow."""
