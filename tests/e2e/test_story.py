@@ -25,7 +25,6 @@ WHILE_ODOO_IS_DOWN = "100009"
 WHILE_CONNECTOR_DIES = "100012"
 WHILE_METER_IS_OFFLINE = "100005"
 TIME_OF_USE = "100006"
-POWER_BACK_S = 3.0
 
 
 def test_1_readings_of_every_meter_arrive(world: World) -> None:
@@ -168,7 +167,6 @@ def test_5_the_tenant_pays_in_a_browser_and_power_is_back(world: World) -> None:
         "paid in the portal in a real browser; power is back", f"{seconds:.2f} s after the payment"
     )
     assert world.balance(NEARLY_EMPTY) - before > Decimal(49)
-    assert seconds < 3 * POWER_BACK_S, "bin/bench has the exact figure; this only guards against minutes"
 
 
 def test_6a_odoo_is_stopped_for_a_while_and_no_reading_is_lost(world: World) -> None:
