@@ -5,7 +5,7 @@ from odoo import api, fields, models
 class ContractContract(models.Model):
     _inherit = "contract.contract"
 
-    wallet_ids = fields.One2many("prepaid.wallet", "contract_id")
+    wallet_ids = fields.One2many("prepaid.wallet", "contract_id", string="Wallets")
     wallet_id = fields.Many2one(
         "prepaid.wallet",
         compute="_compute_wallet_id",
@@ -16,7 +16,7 @@ class ContractContract(models.Model):
     wallet_balance = fields.Monetary(
         related="wallet_id.balance", string="Balance", currency_field="wallet_currency_id"
     )
-    wallet_currency_id = fields.Many2one(related="wallet_id.currency_id")
+    wallet_currency_id = fields.Many2one(related="wallet_id.currency_id", string="Wallet Currency")
     charge_count = fields.Integer(compute="_compute_charge_count", string="Charges")
     review_count = fields.Integer(compute="_compute_review_count", string="Readings to Review")
 

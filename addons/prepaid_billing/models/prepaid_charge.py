@@ -61,7 +61,7 @@ class PrepaidCharge(models.Model):
     review_id = fields.Many2one(
         "prepaid.review", readonly=True, help="A person accepted a reading of this charge."
     )
-    entry_ids = fields.One2many("prepaid.entry", "charge_id")
+    entry_ids = fields.One2many("prepaid.entry", "charge_id", string="Ledger Entries")
     entry_id = fields.Many2one("prepaid.entry", compute="_compute_entry_id", compute_sudo=True)
     invoice_line_id = fields.Many2one(
         "account.move.line", readonly=True, index="btree_not_null", ondelete="restrict"

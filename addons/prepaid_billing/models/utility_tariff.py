@@ -30,7 +30,7 @@ class UtilityTariff(models.Model):
     version_id = fields.Many2one("utility.tariff.version", compute="_compute_version_id", string="In Force")
     structure = fields.Selection(STRUCTURES, compute="_compute_version_id")
     summary = fields.Char(compute="_compute_version_id", string="Price")
-    sentence = fields.Text(compute="_compute_version_id", string="In Words")
+    sentence = fields.Text(compute="_compute_version_id", string="Price in Words")
     assignment_ids = fields.One2many("utility.tariff.assignment", "tariff_id")
     service_point_count = fields.Integer(compute="_compute_service_point_count")
 

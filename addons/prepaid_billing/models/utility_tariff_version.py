@@ -42,7 +42,7 @@ class UtilityTariffVersion(models.Model):
         compute="_compute_definition", store=True, help="What the rating reads; exact decimals as text."
     )
     summary = fields.Char(compute="_compute_summary", string="Prices")
-    sentence = fields.Text(compute="_compute_summary", string="In Words")
+    sentence = fields.Text(compute="_compute_summary", string="Price in Words")
     try_quantity = fields.Float("Try a Use", digits=(12, 2), store=False, default=100)
     try_text = fields.Text(compute="_compute_try_text", string="Costs")
     charge_count = fields.Integer(compute="_compute_charge_count")

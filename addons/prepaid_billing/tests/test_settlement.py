@@ -1,6 +1,7 @@
 """From the connector's reading to the fen in the wallet."""
 
 from decimal import Decimal
+from unittest.mock import patch
 
 from odoo.tests import tagged
 
@@ -200,7 +201,7 @@ class TestSettlement(SettlementCase):
         tenant = self.make_tenant("示例商户", point, lang="zh_CN")
         self.read(("2025-07-01 10:00", "2.5"), point=point)
         description = tenant.wallet_id.entry_ids.description
-        self.assertEqual(description, "电 0.00 – 2.50: 2.50 kWh")
+        self.assertEqual(description, "电 0.00 – 2.50：2.50 kWh")
 
     def test_a_new_tenant_begins_the_tiers_anew(self):
         tariff = self.make_tariff("Tiers", structure="tiered", period="month", tiers=[(100, 0.5), (0, 1.0)])
@@ -243,3 +244,30 @@ class TestSettlement(SettlementCase):
         entry = self.env["audit.entry"].search([("action", "=", "settlement.post")], limit=1)
         self.assertIn('"entries":1', entry.after.replace(" ", ""))
         self.assertIn("heads", entry.after)
+
+
+@tagged("post_install", "-at_install")
+class TestSettlementCost(SettlementCase):
+    """A batch is a fixed number of statements; only what its tenancies need comes per tenancy."""
+
+    def count_queries(self, number, prefix):
+        shops = [self.make_shop(f"{prefix}-{n}", self.flat, "0") for n in range(number)]
+        for n, shop in enumerate(shops):
+            self.make_tenant(f"{prefix} {n}", shop)
+        self.ingest([(shop, "2025-07-01 10:00", "10") for shop in shops])
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+        self.settle()
+        return self.env.cr.sql_log_count - before
+
+    def test_the_number_of_statements_does_not_grow_with_the_batch(self):
+        # what the policy costs per tenancy is its own matter; the test below has it in
+        with patch.object(type(self.env["contract.contract"]), "_evaluate_supply", lambda *_args: None):
+            self.count_queries(1, "W")  # what is fetched once
+            self.assertEqual(self.count_queries(3, "X"), self.count_queries(30, "Y"))
+
+    def test_a_point_costs_no_more_in_a_large_batch(self):
+        self.count_queries(1, "W")
+        few, many = self.count_queries(3, "X"), self.count_queries(30, "Y")
+        self.assertLessEqual(many / 30, few / 3)

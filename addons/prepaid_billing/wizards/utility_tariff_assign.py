@@ -12,7 +12,7 @@ class UtilityTariffAssign(models.TransientModel):
 
     tariff_id = fields.Many2one("utility.tariff", required=True)
     kind_id = fields.Many2one(related="tariff_id.kind_id")
-    sentence = fields.Text(related="tariff_id.version_id.sentence", string="In Words")
+    sentence = fields.Text(related="tariff_id.version_id.sentence", string="Price in Words")
     valid_from = fields.Datetime(required=True, default=fields.Datetime.now)
     is_first_from_start = fields.Boolean(
         "First Tariffs from the First Reading",
