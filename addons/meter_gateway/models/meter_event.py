@@ -24,7 +24,7 @@ class MeterEvent(models.Model):
     _rec_name = "kind"
 
     connector_id = fields.Many2one("meter.connector", required=True, ondelete="cascade", readonly=True)
-    key = fields.Char(required=True, readonly=True)
+    key = fields.Char("Event Key", required=True, readonly=True)
     kind = fields.Char(required=True, readonly=True, index=True)
     at = fields.Datetime("Time", required=True, readonly=True, index=True)
     gateway_id = fields.Many2one("meter.gateway", ondelete="cascade", readonly=True)

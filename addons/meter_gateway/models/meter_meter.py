@@ -21,7 +21,7 @@ class MeterMeter(models.Model):
 
     name = fields.Char(compute="_compute_name", store=True, readonly=False, precompute=True, required=True)
     serial = fields.Char(
-        "Meter Number", required=True, copy=False, tracking=True, help="The number on the plate (表号)."
+        "Meter Number", required=True, copy=False, tracking=True, help="The number on the plate."
     )
     active = fields.Boolean(default=True)
     company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)

@@ -196,7 +196,7 @@ class TestOverviewPage(MeterFactory, HttpCase):
             if (!document.querySelector(".o_meter_energy canvas")) { throw new Error("no chart"); }
             console.log("test successful");
             """,
-            ready="document.querySelector('.o_meter_unit')",
+            ready="!!document.querySelector('.o_meter_unit') && !!document.querySelector('.o_meter_energy canvas')",
             login="admin",
         )
 
@@ -217,6 +217,6 @@ class TestOverviewPage(MeterFactory, HttpCase):
             if (!document.querySelector(".o_meter_curve canvas")) { throw new Error("no curve"); }
             console.log("test successful");
             """,
-            ready="document.querySelector('.o_meter_panel')",
+            ready="!!document.querySelector('.o_meter_curve canvas')",
             login="admin",
         )
