@@ -2,7 +2,7 @@
 
 env = globals()["env"]
 company = env.company
-if not company.chart_template:
+if company.chart_template != "cn":  # Odoo loads a generic chart, in dollars, by itself
     company.country_id = env.ref("base.cn")
     env["account.chart.template"].try_loading("cn", company=company, install_demo=False)
 env.ref("base.user_admin").write({"lang": "zh_CN", "tz": "Asia/Shanghai"})

@@ -20,7 +20,7 @@ from .services import Service, free_port, own_by_service
 
 SITE_FILE = layout.CONNECTOR / "src/meter_connector/simulator/sites/demo.yaml"
 LOADER = Path(__file__).with_name("demo_data.py")
-ADDONS = [*layout.OUR_ADDONS, "payment_demo", "l10n_cn"]
+ADDONS = [*layout.OUR_ADDONS]
 
 
 @dataclass

@@ -52,6 +52,7 @@ def _measure(source: OdooSource, section: str) -> dict[str, Any]:
     server = OdooServer(source, f"bench_{section}", workers=1)
     server.drop()
     progress("installing a fresh database")
+    server.install_company()
     server.install(addons)
     try:
         return module.measure(server, progress)

@@ -17,10 +17,6 @@ billing = os.environ.get("STACK_BILLING") == "1"
 started_at = datetime.utcnow().replace(second=0, microsecond=0) - timedelta(days=2)
 METERS_A_BUS = 120
 
-company = env.company
-if not company.chart_template:
-    company.country_id = env.ref("base.cn")
-    env["account.chart.template"].try_loading("cn", company=company, install_demo=False)
 site = env["property.site"].create({"code": "BENCH", "name": "Bench"})
 building = env["property.building"].create({"code": "B", "name": "Bench", "site_id": site.id})
 floor = env["property.floor"].create({"name": "1", "building_id": building.id})
