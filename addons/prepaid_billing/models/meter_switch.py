@@ -19,4 +19,6 @@ class MeterSwitch(models.Model):
         if not self._is_tripped_by_policy():
             return super()._is_trip_still_wanted()
         contract = self.service_point_id._get_tenancy_at(self.env.cr.now()).get(self.service_point_id.id)
-        return bool(contract) and contract._get_open_case().state == "tripped"
+        if not contract:
+            return super()._is_trip_still_wanted()
+        return contract._get_open_case().state == "tripped"
