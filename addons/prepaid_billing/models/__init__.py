@@ -2,6 +2,7 @@ from . import (
     account_move,
     account_move_line,
     account_payment,
+    audit_entry,
     contract_contract,
     contract_counter,
     contract_fees,

@@ -136,7 +136,9 @@ class PrepaidCharge(models.Model):
             )
         carry = Decimal(str(round(self.amount, 2))) - exact
         if rows and carry:
-            lines.append(self.env._("Rounding carried within the period: %s", format(carry.normalize(), "f")))
+            lines.append(
+                self.env._("Rounding carried within the period: %s", format(carry.normalize(), "+f"))
+            )
         if not rows and not self.contract_id:
             lines.append(
                 self.env._("Nobody occupied the unit: the use is recorded, nobody pays it from a wallet.")

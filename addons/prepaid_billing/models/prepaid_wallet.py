@@ -198,7 +198,7 @@ class PrepaidWallet(models.Model):
                           prev_hash, hash FROM prepaid_entry WHERE wallet_id = %s ORDER BY sequence""",
                 [wallet.id],
             )
-            tail = Tail(wallet.last_sequence, self._get_balances()[wallet.id], wallet.last_hash or "")
+            tail = Tail(wallet.last_sequence, wallet._get_balances()[wallet.id], wallet.last_hash or "")
             found += [(wallet, *problem) for problem in find_problems(rows, tail)]
         return found
 
@@ -213,13 +213,14 @@ class PrepaidWallet(models.Model):
         )
 
     def action_verify(self):
-        """Walk the chain of entries and say whether anything was tampered with."""
-        self.check_access("read")
-        problems = self._find_problems()
+        """Walk the chains of entries (of all wallets, when none is chosen) and say whether anything was tampered with."""
+        wallets = self or self.search([])
+        wallets.check_access("read")
+        problems = wallets._find_problems()
         rules = self._get_problem_labels()
         lines = [f"{wallet.display_name} #{number}: {rules[rule]}" for wallet, number, rule in problems[:10]]
         message = "\n".join(lines) or self.env._(
-            "%s entries checked: nothing is missing or changed.", self._count_entries()
+            "%s entries checked: nothing is missing or changed.", wallets._count_entries()
         )
         return {
             "type": "ir.actions.client",
