@@ -24,6 +24,11 @@ DELETE = """
     DELETE FROM account_move WHERE wallet_id = %(wallet)s;
     DELETE FROM account_payment WHERE wallet_id = %(wallet)s;
     DELETE FROM payment_transaction WHERE wallet_id = %(wallet)s;
+    ALTER TABLE prepaid_decision DISABLE TRIGGER property_utility_refuse_row;
+    DELETE FROM prepaid_decision WHERE contract_id = %(contract)s;
+    ALTER TABLE prepaid_decision ENABLE ALWAYS TRIGGER property_utility_refuse_row;
+    DELETE FROM prepaid_notice WHERE contract_id = %(contract)s;
+    DELETE FROM prepaid_case WHERE contract_id = %(contract)s;
     DELETE FROM prepaid_wallet WHERE id = %(wallet)s;
     DELETE FROM contract_contract WHERE id = %(contract)s;
 """
