@@ -44,12 +44,16 @@ def get_days_left(facts: Facts, policy: Policy) -> Decimal | None:
 def get_warn_level(facts: Facts, policy: Policy) -> int:
     """The highest level that applies: level n is the n-th threshold; without money it is the last one."""
     available, days = get_available(facts, policy), get_days_left(facts, policy)
-    last = max(len(policy.warn_amounts), len(policy.warn_days), 1)
     if available <= policy.trip_at:
-        return last
+        return _get_last_level(policy)
     by_amount = sum(1 for threshold in policy.warn_amounts if available <= threshold)
     by_days = sum(1 for threshold in policy.warn_days if days is not None and days <= threshold)
     return max(by_amount, by_days)
+
+
+def _get_last_level(policy: Policy) -> int:
+    """The warning that says: the next step is the cut-off."""
+    return max(len(policy.warn_amounts), len(policy.warn_days), 1)
 
 
 def _decide_tripped(
@@ -101,8 +105,8 @@ def _get_blocks(facts: Facts, policy: Policy, now: datetime) -> tuple[Reason, ..
 
 
 def _get_warning_blocks(facts: Facts, policy: Policy, now: datetime) -> list[Reason]:
-    """A warning counts from its delivery, and only a warning that was delivered long enough ago counts."""
-    first = min(facts.warned_at.values(), default=None)
+    """Only the last warning counts, from its delivery, and only when that was long enough ago."""
+    first = facts.warned_at.get(_get_last_level(policy))
     if first is None:
         return [Reason("not_warned")]
     if now - first < policy.warn_lead:

@@ -7,6 +7,7 @@ from . import (
     test_money,
     test_money_parallel,
     test_online_topup,
+    test_policy_hypothesis,
     test_rating_hypothesis,
     test_review,
     test_settlement,
