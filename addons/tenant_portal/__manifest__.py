@@ -22,5 +22,8 @@
             "tenant_portal/static/src/scss/*.scss",
             "tenant_portal/static/src/interactions/*.js",
         ],
+        "web.assets_tests": [
+            "tenant_portal/static/tests/tours/*.js",
+        ],
     },
 }

@@ -1,3 +1,4 @@
+import json
 from decimal import Decimal
 
 from dateutil.relativedelta import relativedelta
@@ -68,7 +69,29 @@ class UtilityMoney(http.Controller):
             TOPUPS_PER_PAGE,
         )
         found = topups.search(domain, offset=pager["offset"], limit=TOPUPS_PER_PAGE, order="id desc")
-        return render("topups", contract_sudo, "ledger", topups=found, pager=pager)
+        year = contract_sudo._get_portal_year()
+        return render(
+            "topups",
+            contract_sudo,
+            "ledger",
+            topups=found,
+            pager=pager,
+            year=year,
+            chart=json.dumps(self._get_year_chart(contract_sudo, year)),
+        )
+
+    def _get_year_chart(self, contract_sudo, year):
+        """Money in as bars, money used as a line, by month."""
+        _ = contract_sudo.env._
+        return {
+            "labels": [row["at"].strftime("%y-%m") for row in year],
+            "amount": [float(row["paid"]) for row in year],
+            "amount_before": [float(row["used"]) for row in year],
+            "units": {"amount": contract_sudo.wallet_id.currency_id.symbol},
+            "name": _("Topped up"),
+            "name_before": _("Used"),
+            "axis": "",
+        }
 
     @http.route(
         "/my/utility/<int:contract_id>/receipt/<int:topup_id>",

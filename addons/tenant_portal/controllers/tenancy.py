@@ -14,9 +14,9 @@ class UtilityTenancy(http.Controller):
         if len(tenancies) == 1:
             return request.redirect(f"/my/utility/{tenancies.id}")
         cards = [contract._get_portal_card() for contract in tenancies.sudo()]  # own ones: see get_tenancies
-        return request.render(
-            "tenant_portal.tenancies", {"cards": cards, "page_name": "utility", "tab": "tenancies"}
-        )
+        response = request.render("tenant_portal.tenancies", {"cards": cards, "page_name": "utility"})
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     @http.route("/my/utility/<int:contract_id>", type="http", auth="user", website=True, methods=["GET"])
     def utility_home(self, contract_id, **_kwargs):

@@ -11,13 +11,16 @@ ONE_DAY = timedelta(days=1)
 MAX_ROWS = 500
 
 #: Runs of consumption between other entries, one line per day and run: the running balance of the lines adds up.
+#: Consumption that was read at midnight belongs to the day that ended then.
 LEDGER = """
-WITH entry AS (
+WITH timed AS (
+    SELECT *, at - CASE WHEN kind = 'charge' THEN interval '1 microsecond' ELSE interval '0' END AS moment
+      FROM prepaid_entry WHERE contract_id = %(contract)s AND at >= %(start)s AND at <= %(end)s
+), entry AS (
     SELECT id, sequence, at, kind, coalesce(subaccount_id, 0) AS subaccount, amount, balance_after, description,
-           (at AT TIME ZONE 'UTC' AT TIME ZONE %(tz)s)::date AS day,
+           (moment AT TIME ZONE 'UTC' AT TIME ZONE %(tz)s)::date AS day,
            sum(CASE WHEN kind = 'charge' THEN 0 ELSE 1 END) OVER (ORDER BY sequence) AS run
-      FROM prepaid_entry
-     WHERE contract_id = %(contract)s AND at >= %(start)s AND at < %(end)s
+      FROM timed WHERE moment >= %(start)s AND moment < %(end)s
 ), line AS (
     SELECT kind, day, run, CASE WHEN kind = 'charge' THEN 0 ELSE sequence END AS single, subaccount,
            sum(amount) AS amount, count(*) AS count, max(sequence) AS sequence, max(at) AS at,

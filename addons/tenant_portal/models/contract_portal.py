@@ -41,7 +41,7 @@ class ContractContract(models.Model):
         self.ensure_one()
         units = self.unit_ids or self.occupancy_ids.sorted("end_at")[-1:].unit_id
         return {
-            "units": " · ".join(units.mapped("code")),
+            "units": " · ".join(sorted(units.mapped("code"))),
             "place": " ".join(filter(None, (self.site_id.name, units.building_id[:1].name))),
             "is_ended": self.tenancy_state == "ended",
         }
@@ -137,6 +137,9 @@ class ContractContract(models.Model):
         found = [self._get_portal_money_warning(summary, points)]
         if self.tenancy_state == "ended":
             found.append(("info", "fa-archive", _("You have moved out. Your history stays here.")))
+            if summary["balance"] > 0:
+                text = _("Please ask the property office to pay back the money that is left.")
+                found.append(("info", "fa-reply", text))
         if summary["fees_waiting"]:
             fees = _format_yuan(self, summary["fees_waiting"])
             text = _("Fees of %s are due and wait for money in your account.", fees)

@@ -16,6 +16,16 @@ SELECT date_trunc(%(step)s, day)::date AS at, sum(quantity), sum(amount) FROM pr
  GROUP BY 1 ORDER BY 1
 """
 
+YEAR = """
+SELECT at, sum(paid), sum(used) FROM (
+    SELECT date_trunc('month', posted_at AT TIME ZONE 'UTC' AT TIME ZONE %(tz)s)::date AS at, amount AS paid, 0 AS used
+      FROM prepaid_topup WHERE wallet_id = %(wallet)s AND state = 'posted' AND posted_at >= %(start_at)s
+    UNION ALL
+    SELECT date_trunc('month', day)::date, 0, amount FROM prepaid_use_daily
+     WHERE contract_id = %(contract)s AND day >= %(start)s
+) months GROUP BY at
+"""
+
 
 class ContractContract(models.Model):
     _inherit = "contract.contract"  # pylint: disable=consider-merging-classes-inherited
@@ -85,6 +95,23 @@ class ContractContract(models.Model):
             "before_amount": sum((row[1] for row in totals_before), ZERO),
             "is_partial": is_partial,
         }
+
+    def _get_portal_year(self):
+        """[{at, paid, used}] of the last twelve months of the site: money topped up and money used."""
+        today = self._get_portal_today()
+        start = today.replace(day=1) - relativedelta(months=11)
+        params = {
+            "contract": self.id,
+            "wallet": self.wallet_id.id,
+            "start": start,
+            "start_at": self._get_portal_utc(start),
+            "tz": self._get_tz(),
+        }
+        rows = {at: (paid, used) for at, paid, used in fetch_exact(self.env.cr, YEAR, params)}
+        return [
+            {"at": at, "paid": rows.get(at, (ZERO, ZERO))[0], "used": rows.get(at, (ZERO, ZERO))[1]}
+            for at in _get_steps("month", start, today + timedelta(days=1))
+        ]
 
     def _fetch_portal_use(self, kind, step, start, end):
         """{first day of step: (quantity, amount)}"""

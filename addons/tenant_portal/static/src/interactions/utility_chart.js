@@ -6,7 +6,7 @@ import { Interaction } from "@web/public/interaction";
 const NOW = "#0b5cad";
 const BEFORE = "#c05a00";
 
-/** Use or cost of a period as bars, the period before as a line. The list below the chart says the same in words. */
+/** Use or cost of a period as bars, what it is compared with as a line. The list below the chart says the same in words. */
 export class UtilityChart extends Interaction {
     static selector = ".tp-chart";
     dynamicContent = {
@@ -20,7 +20,7 @@ export class UtilityChart extends Interaction {
     start() {
         this.data = JSON.parse(this.el.dataset.chart);
         this.registerCleanup(() => this.chart?.destroy());
-        this.draw("quantity");
+        this.draw(this.el.dataset.measure || "quantity");
     }
 
     onMeasure(ev) {
@@ -34,7 +34,7 @@ export class UtilityChart extends Interaction {
         this.chart?.destroy();
         this.chart = new window.Chart(this.el.querySelector("canvas"), {
             data: { labels: this.data.labels, datasets: this.getDatasets(measure) },
-            options: this.getOptions(this.data.units[measure]),
+            options: this.getOptions(this.data.units[measure], measure === "amount"),
         });
     }
 
@@ -61,18 +61,22 @@ export class UtilityChart extends Interaction {
         return before.some((value) => value) ? [line, bars] : [bars];
     }
 
-    getOptions(unit) {
+    getOptions(unit, isMoney) {
         return {
             maintainAspectRatio: false,
             animation: false,
             interaction: { mode: "index", intersect: false },
             scales: {
                 x: { grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 12 } },
-                y: { beginAtZero: true, title: { display: true, text: unit }, ticks: { maxTicksLimit: 6 } },
+                y: {
+                    beginAtZero: true,
+                    title: { display: !isMoney, text: unit },
+                    ticks: { maxTicksLimit: 6, callback: (value) => (isMoney ? `${unit}${value}` : value) },
+                },
             },
             plugins: {
                 legend: { position: "bottom", labels: { usePointStyle: true, pointStyleWidth: 24 } },
-                tooltip: { callbacks: { title: ([item]) => `${this.data.axis} ${item.label}` } },
+                tooltip: { callbacks: { title: ([item]) => `${this.data.axis} ${item.label}`.trim() } },
             },
         };
     }
