@@ -125,7 +125,7 @@ class MeterMeter(models.Model):
         hours, step = PERIODS.get(period, PERIODS["24h"])
         now = fields.Datetime.now()
         start = now - timedelta(hours=hours)
-        self.env.cr.execute(CURVE_SQL, {"step": step, "circuit_id": circuit.id, "start": start})
+        self.env.cr.execute(CURVE_SQL, {"step": step, "circuit_id": circuit.id or 0, "start": start})
         points = [
             [
                 float(moment),

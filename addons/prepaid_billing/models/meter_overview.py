@@ -41,6 +41,7 @@ class MeterOverview(models.AbstractModel):
                 70,
                 icon="fa-money",
                 state="info",
+                action="prepaid_billing.prepaid_wallet_action",
             ),
             card(
                 "topups",
@@ -49,6 +50,7 @@ class MeterOverview(models.AbstractModel):
                 71,
                 icon="fa-arrow-circle-up",
                 state="ok",
+                action="prepaid_billing.prepaid_topup_action",
             ),
             card(
                 "low",
