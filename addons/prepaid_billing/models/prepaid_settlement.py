@@ -99,10 +99,11 @@ class PrepaidSettlement(models.AbstractModel):
         What another settlement has taken just now is left to it.
         """
         self.env.flush_all()
+        # ARRAY(): chosen once. As a join the planner may run LIMIT ... SKIP LOCKED per row and take them all.
         self.env.cr.execute(
-            """DELETE FROM prepaid_settlement_due WHERE circuit_id IN (
+            """DELETE FROM prepaid_settlement_due WHERE circuit_id = ANY(ARRAY(
                    SELECT circuit_id FROM prepaid_settlement_due ORDER BY circuit_id LIMIT %s FOR UPDATE SKIP LOCKED
-               ) RETURNING circuit_id""",
+               )) RETURNING circuit_id""",
             [limit],
         )
         circuit_ids = sorted(row[0] for row in self.env.cr.fetchall())

@@ -239,6 +239,15 @@ class TestSettlement(SettlementCase):
         self.settle()
         self.assert_charged("1.70")
 
+    def test_a_batch_takes_no_more_than_its_limit(self):
+        shops = [self.make_shop(f"L-{n}", self.flat, "0") for n in range(12)]
+        self.env.cr.execute("DELETE FROM prepaid_settlement_due")
+        self.ingest([(shop, "2025-07-01 10:00", "10") for shop in shops])
+        taken = []
+        while count := self.env["prepaid.settlement"]._settle_due(limit=5):
+            taken.append(count)
+        self.assertEqual(taken, [5, 5, 2])
+
     def test_the_batch_is_audited_once_with_the_heads_of_its_ledgers(self):
         self.read(("2025-07-01 10:00", "1010"))
         entry = self.env["audit.entry"].search([("action", "=", "settlement.post")], limit=1)
