@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 STRUCTURES = [
     ("flat", "Flat"),
@@ -48,6 +49,19 @@ class UtilityTariff(models.Model):
                 version.summary,
                 version.sentence,
             )
+
+    def write(self, vals):
+        if {"kind_id", "company_id"} & vals.keys() and any(tariff._has_confirmed() for tariff in self):
+            raise UserError(self.env._("A tariff with a confirmed price keeps its kind and company."))
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_only_draft(self):
+        if any(tariff._has_confirmed() for tariff in self):
+            raise UserError(self.env._("A tariff with a confirmed price stays. Archive it."))
+
+    def _has_confirmed(self):
+        return any(version.state == "confirmed" for version in self.version_ids)
 
     def _compute_service_point_count(self):
         domain = [("tariff_id", "in", self.ids), ("is_current", "=", True)]

@@ -7,6 +7,8 @@ class UtilityTariffAssignment(models.Model):
 
     _name = "utility.tariff.assignment"
     _description = "Tariff of a Service Point"
+    _inherit = ["property.scope.mixin"]
+    _scope_fields = ("service_point_id",)
     _order = "service_point_id, valid_from desc, id desc"
 
     service_point_id = fields.Many2one(
@@ -87,25 +89,28 @@ class UtilityTariffAssignment(models.Model):
         assignments = super().create(vals_list)
         assignments._check_not_behind_charges()
         for assignment in assignments:
-            assignment._log_change()
+            assignment._log_change(after=assignment._get_audit_values())
         assignments.service_point_id._request_settlement()
         return assignments
 
     def write(self, vals):
         self._check_not_behind_charges()
+        before = {assignment: assignment._get_audit_values() for assignment in self}
         result = super().write(vals)
         self._check_not_behind_charges()
         for assignment in self:
-            assignment._log_change()
+            assignment._log_change(before[assignment], assignment._get_audit_values())
+        self.service_point_id._request_settlement()
         return result
 
     @api.ondelete(at_uninstall=False)
     def _unlink_only_unused(self):
         self._check_not_behind_charges()
+        for assignment in self:
+            assignment._log_change(before=assignment._get_audit_values())
 
-    def _log_change(self):
-        self.env["audit.entry"]._log(
-            "tariff.assign",
-            self.service_point_id,
-            after={"tariff": self.tariff_id.name, "valid_from": self.valid_from},
-        )
+    def _get_audit_values(self):
+        return {"tariff": self.tariff_id.name, "valid_from": self.valid_from}
+
+    def _log_change(self, before=None, after=None):
+        self.env["audit.entry"]._log("tariff.assign", self.service_point_id, before=before, after=after)

@@ -41,7 +41,9 @@ class UtilityTariffTier(models.Model):
 
     def write(self, vals):
         self._check_draft()
-        return super().write(vals)
+        result = super().write(vals)
+        self._check_draft()  # also of the version it was moved to
+        return result
 
     @api.ondelete(at_uninstall=False)
     def _unlink_only_draft(self):

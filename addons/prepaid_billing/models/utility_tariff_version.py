@@ -229,7 +229,7 @@ class UtilityTariffVersion(models.Model):
         for version in self.filtered(lambda v: v.state == "draft"):
             version._get_spec()
             version._check_not_behind_charges()
-            version.state = "confirmed"
+            super(UtilityTariffVersion, version).write({"state": "confirmed"})
             self.env["audit.entry"]._log(
                 "tariff.change",
                 version,
@@ -256,12 +256,25 @@ class UtilityTariffVersion(models.Model):
                 )
             )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._check_not_forced(vals)
+        return super().create(vals_list)
+
     def write(self, vals):
+        self._check_not_forced(vals)
         if FROZEN_FIELDS & vals.keys() and any(version.state == "confirmed" for version in self):
             raise UserError(
                 self.env._("A confirmed version stays as it is. Make a new version from a later date.")
             )
         return super().write(vals)
+
+    @api.model
+    def _check_not_forced(self, vals):
+        """Read-only fields are so on screens only: over RPC anybody who may write could confirm or unconfirm."""
+        if vals.get("state", "draft") != "draft" or "definition" in vals or ("state" in vals and self):
+            raise UserError(self.env._("A price is confirmed by its button only."))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_only_draft(self):

@@ -125,6 +125,13 @@ class TestCoreRights(SettlementCase):
                 {"tariff_id": self.flat.id, "service_point_ids": [(6, 0, self.far_point.ids)]}
             ).action_assign()
 
+    def test_an_assignment_is_not_moved_to_another_building(self):
+        user = self.make_role("accountant", self.building)
+        free = self.make_shop("A-150", None, "0")
+        assignment = self.assign(free, self.flat, "2030-01-01 00:00").with_user(user)
+        with self.assertRaises(AccessError):
+            assignment.service_point_id = self.far_point
+
     def test_a_tenant_sees_the_own_money_and_nobody_elses(self):
         user = new_test_user(
             self.env, "core_tenant", groups="base.group_portal", partner_id=self.contract.partner_id.id

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from odoo import Command, fields
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 
 from .core_common import SettlementCase, utc
@@ -103,3 +103,48 @@ class TestTariff(SettlementCase):
         self.assertEqual((first.hour, later.hour), (16, 16))
         self.assertLess(first, fields.Datetime.now())
         self.assertGreater(later, fields.Datetime.now())
+
+    def test_nobody_confirms_or_unconfirms_a_price_past_its_button(self):
+        accountant = self.make_user("forcing_accountant", "accountant")
+        version = self.flat.version_ids.with_user(accountant)
+        draft = version.create({"tariff_id": self.flat.id, "valid_from": "2030-01-01", "price": 1})
+        tier = self.env["utility.tariff.tier"].with_user(accountant)
+        tiered = self.make_tariff("Tiers", structure="tiered", period="month", tiers=[(0, 1)]).version_ids
+        loose = self.env["utility.tariff.version"].create(
+            {
+                "tariff_id": self.flat.id,
+                "valid_from": "2031-01-01",
+                "structure": "tiered",
+                "tier_ids": [(0, 0, {"price": 2})],
+            }
+        )
+        attempts = (
+            lambda: version.write({"state": "draft"}),
+            lambda: version.write({"definition": {"structure": "flat", "price": "0"}}),
+            lambda: draft.write({"state": "confirmed"}),
+            lambda: draft.copy({"state": "confirmed", "valid_from": "2032-01-01"}),
+            lambda: tier.browse(loose.tier_ids.ids).write({"version_id": tiered.id}),
+            lambda: self.flat.with_user(accountant).unlink(),
+            lambda: self.flat.with_user(accountant).write(
+                {"kind_id": self.env.ref("property_utility.utility_kind_water").id}
+            ),
+        )
+        for number, attempt in enumerate(attempts):
+            with self.subTest(number), self.assertRaises(UserError), self.env.cr.savepoint():
+                attempt()
+
+    def test_a_property_manager_sets_no_tariff_through_the_service_point(self):
+        manager = self.make_user("tariff_manager", "property_manager")
+        with self.assertRaises(AccessError):
+            self.point.with_user(manager).tariff_id = self.make_tariff("Gift", structure="flat", price=0)
+
+    def test_changes_of_assignments_are_audited_with_before_and_after(self):
+        cheap = self.make_tariff("Cheap", structure="flat", price=0.1)
+        assignment = self.assign(self.point, cheap, "2030-01-01 00:00")
+        assignment.tariff_id = self.flat
+        assignment.unlink()
+        entries = self.env["audit.entry"].search(
+            [("action", "=", "tariff.assign"), ("res_id", "=", self.point.id)], order="id desc", limit=3
+        )
+        texts = [("Cheap" in (entry.before or ""), "Cheap" in (entry.after or "")) for entry in entries]
+        self.assertEqual(texts, [(False, False), (True, False), (False, True)])
