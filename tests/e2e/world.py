@@ -152,19 +152,19 @@ class World:
         wait_for(lambda: self.database.value(running) == 0, "the month's invoices", 180)
 
     def fees_invoiced(self) -> Decimal:
-        return self.database.money("SELECT sum(amount) FROM prepaid_fee WHERE invoice_line_id IS NOT NULL")
+        return self.database.money("SELECT sum(amount) FROM prepaid_fee WHERE state = 'withheld'")
 
     def books_difference(self) -> Decimal:
         """What the accountant's books check says now."""
         self.user("accountant").call("prepaid.books.check", "action_run")
         return self.database.money("SELECT difference FROM prepaid_books_check ORDER BY id DESC LIMIT 1")
 
-    def is_protected(self, table: str) -> bool:
-        """Whether the database itself refuses to change a row of a table, asked by trying."""
+    def is_protected(self, table: str, change: str) -> bool:
+        """Whether the database itself refuses a change to a row of a table, asked by trying."""
         connection = psycopg2.connect(**postgres.server().dsn(self.site.options.database))
         try:
             cursor = connection.cursor()
-            cursor.execute(f"UPDATE {table} SET id = id WHERE id = (SELECT min(id) FROM {table})")
+            cursor.execute(f"UPDATE {table} SET {change} WHERE id = (SELECT min(id) FROM {table})")
             return False
         except psycopg2.Error:
             return True
