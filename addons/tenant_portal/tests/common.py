@@ -68,7 +68,8 @@ class PortalData(SettlementCase):
 
     @classmethod
     def get_topup_count(cls):
-        return cls.env["payment.transaction"].search_count([("wallet_id", "!=", False)])
+        wallets = (cls.contract | cls.contract_b | cls.contract_c).wallet_id
+        return cls.env["payment.transaction"].search_count([("wallet_id", "in", wallets.ids)])
 
     @classmethod
     def set_switch(cls, point, desired, reported, source="policy"):
