@@ -29,7 +29,7 @@ class MeterCircuit(models.Model):
     switch_ids = fields.One2many("meter.switch", "circuit_id", string="Switches")
     switch_id = fields.Many2one("meter.switch", compute="_compute_switch_id", search="_search_switch_id")
     live_ids = fields.One2many("meter.live", "circuit_id", string="Live Rows")
-    live_id = fields.Many2one("meter.live", compute="_compute_live_id")
+    live_id = fields.Many2one("meter.live", compute="_compute_live_id", search="_search_live_id")
     live_at = fields.Datetime("Last Reading", related="live_id.at")
     live_total = fields.Float("Total", related="live_id.total")
     live_power_kw = fields.Float("Power (kW)", related="live_id.power_kw")
@@ -72,6 +72,9 @@ class MeterCircuit(models.Model):
 
     def _search_switch_id(self, operator, value):
         return [("switch_ids", operator, value)]
+
+    def _search_live_id(self, operator, value):
+        return [("live_ids", operator, value)]
 
     @api.depends("live_ids")
     def _compute_live_id(self):

@@ -1,4 +1,3 @@
-from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
@@ -7,6 +6,19 @@ from ..const import LIVE_COLUMNS
 
 ADDRESS_DIGITS = {"dlt645-2007": 12, "dlt645-1997": 12, "cjt188": 14}
 MAX_METERS_PER_BUS = 128
+
+
+SILENT_SQL = """
+SELECT m.id FROM meter_meter m
+  JOIN meter_circuit c ON c.meter_id = m.id
+  JOIN meter_live l ON l.circuit_id = c.id
+  LEFT JOIN meter_read_group g ON g.code = m.read_group
+ WHERE m.active AND m.state = 'online'
+   AND (g.id IS NULL OR LEAST(NULLIF(g.energy_s, 0), NULLIF(g.live_s, 0), NULLIF(g.switch_s, 0)) IS NOT NULL)
+ GROUP BY m.id, g.id
+HAVING max(l.at) < %(now)s - make_interval(secs => GREATEST(
+       %(allowed_s)s, 3 * LEAST(NULLIF(g.energy_s, 0), NULLIF(g.live_s, 0), NULLIF(g.switch_s, 0))))
+"""
 
 
 class MeterMeter(models.Model):
@@ -258,29 +270,26 @@ class MeterMeter(models.Model):
         self.env["meter.alarm"]._resolve_many("meter_offline", self, at=at)
 
     def _set_offline(self, at, message=None):
-        """The meter does not answer: state and alarm (opened once)."""
+        """The meter does not answer. An alarm only where the way to the meter is open: a dead gateway or connector has its own."""
         self.filtered(lambda meter: meter.state == "online").write({"state": "offline", "state_since": at})
         self.circuit_ids.live_ids.sudo().is_silent = True  # live values have no writer of their own
-        for meter in self:
+        reachable = self.filtered(
+            lambda meter: meter.gateway_id.state != "offline" and meter.connector_id.state != "offline"
+        )
+        for meter in reachable:
             text = message or self.env._("Meter %s has not been read for a while.", meter.display_name)
             self.env["meter.alarm"]._open("meter_offline", meter, text, at=at)
 
     @api.model
     def _cron_find_silent(self):
-        """Meters of living connectors without a reading for longer than allowed are offline."""
-        minutes = int(
-            self.env["ir.config_parameter"].sudo().get_param("meter_gateway.meter_offline_minutes", 10)
-        )
+        """Meters without a reading for longer than allowed are offline, whoever is to blame.
+
+        Allowed are some minutes, and three times the period of the meter's read group; none without a schedule.
+        """
+        minutes = self.env["ir.config_parameter"].sudo().get_param("meter_gateway.meter_offline_minutes", 10)
         now = fields.Datetime.now()
         self.env.flush_all()
-        self.env.cr.execute(
-            """SELECT m.id FROM meter_meter m
-                 JOIN meter_circuit c ON c.meter_id = m.id
-                 LEFT JOIN meter_live l ON l.circuit_id = c.id
-                WHERE m.active AND m.state = 'online'
-             GROUP BY m.id HAVING max(l.at) < %s""",
-            [now - timedelta(minutes=minutes)],
-        )
+        self.env.cr.execute(SILENT_SQL, {"now": now, "allowed_s": int(minutes) * 60})
         self.browse(row[0] for row in self.env.cr.fetchall())._set_offline(now)
 
     def action_read_now(self):

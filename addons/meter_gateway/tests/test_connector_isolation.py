@@ -115,6 +115,15 @@ class TestConnectorIsolation(MeterFactory, HttpCase):
                 self.assertEqual(answer.status_code, 200, answer.text)
                 self.assertIsInstance(answer.json(), dict)
 
+    @mute_logger("odoo.http")
+    def test_a_payload_of_another_shape_is_an_error_of_the_caller(self):
+        broken = {"circuit_id": [1], "at": []}
+        fault = self.execute("meter.connector", "api_ingest", [broken])
+        self.assertEqual((fault.faultCode, "column at" in fault.faultString), (2, True))
+        answer = self.json2("meter.connector", "api_ingest", {"payload": broken})
+        self.assertEqual((answer.status_code, "column at" in answer.text), (422, True))
+        self.assertEqual(self.execute("meter.connector", "api_hello", [[]]).faultCode, 2)
+
     # -- what does not ------------------------------------------------------------------------------
 
     @mute_logger("odoo.addons.meter_gateway.rpc_guard", "odoo.http")
@@ -137,7 +146,7 @@ class TestConnectorIsolation(MeterFactory, HttpCase):
                 with self.subTest(call=f"{model}.{method}"):
                     self.assert_refused(self.execute(model, method, args))
 
-    @mute_logger("odoo.addons.meter_gateway.rpc_guard", "odoo.http")
+    @mute_logger("odoo.addons.meter_gateway.rpc_guard", "odoo.http", "odoo.addons.rpc.controllers.jsonrpc")
     def test_the_older_doors_are_shut_too(self):
         name, uid = self.env.cr.dbname, self.user.id
         call = [name, uid, self.key, "res.partner", "search_read", [[]]]
@@ -214,7 +223,7 @@ class TestConnectorIsolation(MeterFactory, HttpCase):
                 )
                 self.assertIn("error", answer.json())
 
-    @mute_logger("odoo.addons.base.models.res_users")
+    @mute_logger("odoo.addons.base.models.res_users", "odoo.http")
     def test_a_password_is_not_a_key(self):
         self.user.password = "known-password"
         self.assertFalse(
@@ -227,7 +236,7 @@ class TestConnectorIsolation(MeterFactory, HttpCase):
             self.json2("meter.connector", "api_hello", {"payload": {}}, "known-password").status_code, 401
         )
 
-    @mute_logger("odoo.addons.base.models.res_users")
+    @mute_logger("odoo.addons.base.models.res_users", "odoo.http")
     def test_a_new_key_ends_the_old_one_and_revoking_ends_all(self):
         new = self.connector._create_key()
         self.assertEqual(self.json2("meter.connector", "api_orders", {"payload": {}}).status_code, 401)
@@ -278,6 +287,7 @@ class TestConnectorIsolation(MeterFactory, HttpCase):
         self.assertEqual(self.execute("meter.connector", "api_events", [{"events": [event]}])["accepted"], 0)
         self.assertEqual(foreign.switch_ids.reported, "unknown")
 
+    @mute_logger("odoo.http")
     def test_a_connector_without_a_record_gets_nothing(self):
         self.connector.user_id = False
         self.env.flush_all()

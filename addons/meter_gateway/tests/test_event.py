@@ -132,6 +132,39 @@ class TestEvent(MeterCase):
         self.face.api_hello({"protocol": 1})
         self.assertEqual(alarm.state, "resolved")
 
+    def test_a_dead_gateway_or_connector_is_one_alarm_and_not_one_for_each_meter(self):
+        self.ingest(
+            [
+                {"circuit": meter.circuit_ids, "at": self.now - 3600, "total": "1"}
+                for meter in (self.meter, self.far_meter)
+            ]
+        )
+        self.send(self.event("1", "gateway_offline", gateway_id=self.bus.gateway_id.id))
+        self.env["meter.connector"]._cron_find_silent()
+        self.assertEqual((self.meter.state, self.far_meter.state), ("offline", "offline"))
+        self.assertEqual(self.open_alarms("meter_offline").meter_id, self.far_meter)
+        self.connector.last_seen_at = self.utc(self.now - 300)
+        self.send(self.event("2", "meter_silent", meter_id=self.water_meter.id))
+        self.assertEqual(self.open_alarms("meter_offline").meter_id, self.far_meter)
+
+    def test_a_meter_that_is_seldom_read_is_not_silent(self):
+        vals = {"name": "Hourly", "code": "hourly", "energy_s": 3600, "live_s": 0, "switch_s": 0}
+        group = self.env["meter.read.group"].create(vals)
+        self.meter.read_group = "hourly"
+        for age, state in ((3600, "online"), (11000, "offline")):
+            self.ingest([{"circuit": self.circuit, "at": self.now - 11000 - age, "total": "1"}])
+            self.meter.state = "online"
+            self.env.cr.execute(
+                "UPDATE meter_live SET at = %s WHERE circuit_id = %s",
+                [self.utc(self.now - age), self.circuit.id],
+            )
+            self.env["meter.connector"]._cron_find_silent()
+            self.assertEqual(self.meter.state, state)
+        self.meter.state = "online"
+        group.energy_s = 0
+        self.env["meter.connector"]._cron_find_silent()
+        self.assertEqual(self.meter.state, "online", "not by schedule: nobody waits for a reading")
+
     def test_an_alarm_is_acknowledged_resolved_and_opened_anew(self):
         alarm = self.env["meter.alarm"]._open("meter_offline", self.meter, "gone")
         operator = self.make_user("op", "power_operator", buildings=self.building)
