@@ -11,6 +11,7 @@ from . import (
     test_rating_hypothesis,
     test_review,
     test_settlement,
+    test_settlement_parallel,
     test_tariff,
     test_whole_month,
 )
