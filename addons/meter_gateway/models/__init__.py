@@ -9,6 +9,7 @@ from . import meter_gateway
 from . import meter_bus
 from . import meter_model
 from . import meter_meter
+from . import meter_meter_action
 from . import meter_circuit
 from . import meter_live
 from . import meter_installation
@@ -24,6 +25,7 @@ from . import meter_report
 from . import meter_event
 from . import meter_alarm
 from . import meter_overview
+from . import meter_overview_cards
 from . import meter_curve
 from . import property_unit
 from . import utility_service_point

@@ -9,6 +9,20 @@ CONFLICT = "conflict"
 #: Columns of the stored reading as text: exact, and comparable with what came.
 SHOWN = ", ".join(f"{name}::text" for name in (*INGEST_COLUMNS, "received_at"))
 
+#: One row a reading that was not stored; sent again it is counted.
+KEEP_SQL = """
+INSERT INTO meter_ingest_issue AS i (connector_id, circuit_id, building_id, at, verdict, reason, content,
+       batch, digest, times, last_at, state, create_date, write_date, create_uid, write_uid)
+SELECT DISTINCT ON (digest) %(connector_id)s, c.id, c.building_id, to_timestamp(x.at) AT TIME ZONE 'utc', x.verdict,
+       x.reason, x.content, x.batch, x.digest, 1, %(now)s, 'open', %(now)s, %(now)s, %(uid)s, %(uid)s
+  FROM unnest(%(circuits)s::int[], %(ats)s::float8[], %(verdicts)s::text[], %(reasons)s::text[],
+              %(contents)s::text[], %(batches)s::text[], %(digests)s::text[])
+       AS x(circuit_id, at, verdict, reason, content, batch, digest)
+  LEFT JOIN meter_circuit c ON c.id = x.circuit_id
+ON CONFLICT (connector_id, digest) DO UPDATE SET times = i.times + 1, last_at = EXCLUDED.last_at
+RETURNING circuit_id, verdict
+"""
+
 
 class MeterIngestIssue(models.Model):
     """A reading that was not stored: it contradicts a stored one, or cannot be true. Kept as it came, for a person."""
@@ -79,16 +93,7 @@ class MeterIngestIssue(models.Model):
             ))  # fmt: skip
         columns = list(zip(*values, strict=True))
         self.env.cr.execute(
-            """INSERT INTO meter_ingest_issue AS i (connector_id, circuit_id, building_id, at, verdict, reason, content,
-                      batch, digest, times, last_at, state, create_date, write_date, create_uid, write_uid)
-               SELECT DISTINCT ON (digest) %(connector_id)s, c.id, c.building_id, to_timestamp(x.at) AT TIME ZONE 'utc', x.verdict,
-                      x.reason, x.content, x.batch, x.digest, 1, %(now)s, 'open', %(now)s, %(now)s, %(uid)s, %(uid)s
-                 FROM unnest(%(circuits)s::int[], %(ats)s::float8[], %(verdicts)s::text[], %(reasons)s::text[],
-                             %(contents)s::text[], %(batches)s::text[], %(digests)s::text[])
-                      AS x(circuit_id, at, verdict, reason, content, batch, digest)
-                 LEFT JOIN meter_circuit c ON c.id = x.circuit_id
-               ON CONFLICT (connector_id, digest) DO UPDATE SET times = i.times + 1, last_at = EXCLUDED.last_at
-               RETURNING circuit_id, verdict""",
+            KEEP_SQL,
             {
                 "connector_id": connector_id,
                 "now": now,

@@ -1,7 +1,8 @@
 import hashlib
 import logging
+from datetime import timedelta
 
-from odoo import api, models
+from odoo import api, fields, models
 from psycopg2 import errors
 
 from ..rating import Settlement, settle
@@ -11,6 +12,7 @@ from ..settlement import load, store
 _logger = logging.getLogger(__name__)
 
 JOB_KEY = "prepaid.settlement"
+INTERVAL_PARAMETER = "prepaid_billing.settlement_minutes"
 BATCH = 200  # circuits in one transaction: their wallets are locked together, so it has to be short
 TRIES = 5
 RETRIED = (
@@ -19,6 +21,23 @@ RETRIED = (
     errors.LockNotAvailable,
     errors.UniqueViolation,
 )
+
+
+# ARRAY(): chosen once. As a join the planner may run LIMIT ... SKIP LOCKED per row and take them all.
+TAKE_DUE = """
+DELETE FROM prepaid_settlement_due WHERE circuit_id = ANY(ARRAY(
+       SELECT d.circuit_id FROM prepaid_settlement_due d
+        WHERE %(settled_before)s IS NULL OR NOT EXISTS (
+              SELECT 1 FROM meter_installation i
+                JOIN prepaid_cursor p ON p.installation_id = i.id AND p.at > %(settled_before)s
+                JOIN utility_service_point s ON s.id = i.service_point_id
+                LEFT JOIN property_occupancy o ON o.unit_id = s.unit_id AND o.end_at IS NULL
+                LEFT JOIN prepaid_wallet w ON w.contract_id = o.contract_id
+               WHERE i.circuit_id = d.circuit_id AND i.end_at IS NULL
+                 AND coalesce(w.balance, 'infinity') > (SELECT coalesce(max(warn_amount_1), 0) * 2 FROM prepaid_policy))
+        ORDER BY d.circuit_id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED
+   )) RETURNING circuit_id
+"""
 
 
 class PrepaidSettlement(models.AbstractModel):
@@ -96,20 +115,22 @@ class PrepaidSettlement(models.AbstractModel):
     def _settle_due(self, limit=None):
         """Settle due circuits in the current transaction. Returns how many were taken.
 
-        What another settlement has taken just now is left to it.
+        What another settlement has taken just now is left to it. With an interval set (*Charge at Most Every*), who was
+        charged within it stays due for later, but for those whose money is nearly gone.
         """
         self.env.flush_all()
-        # ARRAY(): chosen once. As a join the planner may run LIMIT ... SKIP LOCKED per row and take them all.
-        self.env.cr.execute(
-            """DELETE FROM prepaid_settlement_due WHERE circuit_id = ANY(ARRAY(
-                   SELECT circuit_id FROM prepaid_settlement_due ORDER BY circuit_id LIMIT %s FOR UPDATE SKIP LOCKED
-               )) RETURNING circuit_id""",
-            [limit],
-        )
+        self.env.cr.execute(TAKE_DUE, {"limit": limit, "settled_before": self._get_settled_before()})
         circuit_ids = sorted(row[0] for row in self.env.cr.fetchall())
         if circuit_ids:
             self._settle(circuit_ids)
         return len(circuit_ids)
+
+    @api.model
+    def _get_settled_before(self):
+        """Whoever was charged after this instant waits (None: nobody waits), unless the money is nearly gone."""
+        # As superuser: the setting decides for jobs and people alike.
+        minutes = int(self.env["ir.config_parameter"].sudo().get_param(INTERVAL_PARAMETER, 0))
+        return fields.Datetime.now() - timedelta(minutes=minutes) if minutes > 0 else None
 
     # --- one batch --------------------------------------------------------------------------------------------
 

@@ -32,6 +32,9 @@ class ResConfigSettings(models.TransientModel):
     prepaid_refund_limit = fields.Monetary(
         related="company_id.prepaid_refund_limit", readonly=False, currency_field="prepaid_currency_id"
     )
+    prepaid_settlement_minutes = fields.Integer(
+        "Charge at Most Every (Minutes)", config_parameter="prepaid_billing.settlement_minutes"
+    )
     prepaid_fee_rule = fields.Selection(related="company_id.prepaid_fee_rule", readonly=False)
     prepaid_fee_min_left = fields.Monetary(
         related="company_id.prepaid_fee_min_left", readonly=False, currency_field="prepaid_currency_id"

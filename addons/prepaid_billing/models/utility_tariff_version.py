@@ -229,7 +229,8 @@ class UtilityTariffVersion(models.Model):
         for version in self.filtered(lambda v: v.state == "draft"):
             version._get_spec()
             version._check_not_behind_charges()
-            super(UtilityTariffVersion, version).write({"state": "confirmed"})
+            # Past our own write(), which refuses the state to everyone else.
+            super(UtilityTariffVersion, version).write({"state": "confirmed"})  # pylint: disable=super-method-mismatch
             self.env["audit.entry"]._log(
                 "tariff.change",
                 version,

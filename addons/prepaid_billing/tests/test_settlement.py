@@ -1,12 +1,13 @@
 """From the connector's reading to the fen in the wallet."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from unittest.mock import patch
 
 from odoo.tests import tagged
 
 from ..exact import fetch_exact
-from .core_common import SettlementCase, utc
+from .core_common import ZONE, SettlementCase, utc
 
 
 @tagged("post_install", "-at_install")
@@ -247,6 +248,27 @@ class TestSettlement(SettlementCase):
         while count := self.env["prepaid.settlement"]._settle_due(limit=5):
             taken.append(count)
         self.assertEqual(taken, [5, 5, 2])
+
+    def test_with_an_interval_only_who_is_nearly_out_of_money_is_charged_at_once(self):
+        def ago(minutes):
+            return f"{datetime.now(ZONE) - timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S}"
+
+        self.env["ir.config_parameter"].set_param("prepaid_billing.settlement_minutes", "60")
+        kind = self.env["utility.kind"]
+        self.wallet._post_entry("topup", kind, Decimal(20000), "interval,1", "money")
+        self.read((ago(90), "1010"))
+        self.read((ago(50), "1011"))  # the last charge is 90 minutes old
+        self.assertEqual(self.get_balance(), Decimal("19990.65"))
+        self.read((ago(40), "1012"))
+        self.assertEqual(self.get_balance(), Decimal("19990.65"))
+        self.assertTrue(
+            self.env["prepaid.settlement.due"].search_count(
+                [("circuit_id", "=", self.get_installation().circuit_id.id)]
+            )
+        )
+        self.wallet._post_entry("fee", kind, Decimal("-19990.00"), "interval,2", "rent")
+        self.settle()
+        self.assertEqual(self.get_balance(), Decimal("-0.20"))
 
     def test_the_batch_is_audited_once_with_the_heads_of_its_ledgers(self):
         self.read(("2025-07-01 10:00", "1010"))
