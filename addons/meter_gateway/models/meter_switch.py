@@ -46,6 +46,9 @@ class MeterSwitch(models.Model):
     desired_at = fields.Datetime(readonly=True)
     desired_reason = fields.Char("Reason", readonly=True)
     desired_source = fields.Selection(SWITCH_SOURCES, "Wanted By", readonly=True)
+    origin = fields.Selection(
+        SWITCH_SOURCES, "First Wanted By", readonly=True, help="Who wanted it, not who ordered it again."
+    )
     expires_at = fields.Datetime(
         "Wish Ends", readonly=True, help="After this the wish is not repeated. Empty: it stands."
     )
@@ -160,6 +163,8 @@ class MeterSwitch(models.Model):
             "desired_source": source,
             "expires_at": expires_at,
         }
+        if source != "reconcile" or state != self.desired:
+            vals["origin"] = source
         if state != self.desired:
             vals |= {"tries": 0, "next_try_at": False}
         self.write(vals)

@@ -20,6 +20,7 @@ class AuditEntry(models.Model):
             "refund.online": self.env._("Refund sent to the payment provider"),
             "books.differ": self.env._("Books and wallets differ"),
             "policy.change": self.env._("Trip policy changed"),
+            "supply.special": self.env._("Special supply period changed"),
             "case.confirm": self.env._("Cut-off confirmed"),
         }
 

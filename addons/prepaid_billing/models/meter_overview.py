@@ -37,7 +37,7 @@ class MeterOverview(models.AbstractModel):
             card(
                 "wallets",
                 self.env._("Tenants' Balances"),
-                f"¥{total:,.0f}",
+                f"¥{total:,.2f}",
                 70,
                 icon="fa-money",
                 state="info",
@@ -46,7 +46,7 @@ class MeterOverview(models.AbstractModel):
             card(
                 "topups",
                 self.env._("Topped Up Today"),
-                f"¥{paid:,.0f}",
+                f"¥{paid:,.2f}",
                 71,
                 icon="fa-arrow-circle-up",
                 state="ok",

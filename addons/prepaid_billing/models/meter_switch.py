@@ -7,12 +7,7 @@ class MeterSwitch(models.Model):
     def _is_tripped_by_policy(self):
         """Whether money cut it: who asked first, not who repeated the order."""
         self.ensure_one()
-        order = self.env["meter.order"].search(
-            [("switch_id", "=", self.id), ("kind", "=", "switch_off"), ("source", "!=", "reconcile")],
-            order="id desc",
-            limit=1,
-        )
-        return order.source == "policy"
+        return self.desired == "off" and self.origin == "policy"
 
     def _is_trip_still_wanted(self):
         """A trip for money is only repeated while the tenancy's case says so."""

@@ -31,6 +31,9 @@ class PrepaidCase(models.Model):
     closed_at = fields.Datetime(readonly=True)
     next_check_at = fields.Datetime("Looked at Again", readonly=True, index=True)
     is_confirmed = fields.Boolean("Trip Confirmed by a Person", readonly=True)
+    is_held_as_mass = fields.Boolean(
+        "Waits for a Person", readonly=True, help="Too many would be cut off at once."
+    )
     decision_ids = fields.One2many("prepaid.decision", "case_id", readonly=True)
     notice_ids = fields.One2many("prepaid.notice", "case_id", readonly=True)
     order_ids = fields.Many2many("meter.order", compute="_compute_order_ids", string="Orders")
@@ -49,10 +52,23 @@ class PrepaidCase(models.Model):
                 domain.append(("create_date", "<=", fields.Datetime.add(case.closed_at, minutes=10)))
             case.order_ids = self.env["meter.order"].search(domain)
 
+    def _get_warned_at(self):
+        """{level: when a warning of it was delivered}"""
+        warned = self.notice_ids.filtered(
+            lambda notice: notice.state == "delivered" and notice.kind in ("warning_1", "warning_2")
+        )
+        return {notice.level: notice.delivered_at for notice in warned}
+
+    def _look_again(self):
+        """Something that the decision depends on has changed: decide within a minute."""
+        self.filtered(lambda case: case.state != "closed").next_check_at = fields.Datetime.now()
+        self.env.ref("prepaid_billing.prepaid_supply_cron").sudo()._trigger()
+
     def action_confirm_trip(self):
         """A person has looked: this tenancy may be cut off although many others are too."""
-        self.env["meter.switch"]._check_function()
         self.check_access("read")
+        switches = self.sudo().contract_id._get_power_switches()
+        switches.with_env(self.env)._check_right()
         for case in self.sudo().filtered(lambda case: case.state == "due"):
             case.is_confirmed = True
             self.env["audit.entry"]._log("case.confirm", case, after={"confirmed": True})

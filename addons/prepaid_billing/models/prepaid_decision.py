@@ -61,6 +61,8 @@ class PrepaidDecision(models.Model):
 
     @api.model
     def _show(self, key, value):
+        if value and value.startswith("9999"):
+            return self.env._("further notice")
         if value and key in ("until", "at", "next"):
             at = fields.Datetime.to_datetime(value.replace("T", " ")[:19])
             return fields.Datetime.context_timestamp(self, at).strftime("%m-%d %H:%M")

@@ -138,19 +138,25 @@ class PrepaidNotice(models.Model):
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(waiting))
         for notice in waiting:
-            notice._deliver()
-            if not cron._commit_progress(1):
+            is_delivered = notice._deliver()
+            # What has left has left, whatever becomes of the decision about it.
+            has_time = cron._commit_progress(1)
+            if is_delivered:
+                notice.contract_id.sudo()._try_evaluate_supply("notice")
+                cron._commit_progress()
+            if not has_time:
                 break
 
     def _deliver(self):
+        """True when it was delivered now."""
         self.ensure_one()
         if not self.try_lock_for_update():
-            return
+            return False
         try:
             self._get_channels()[self.channel](self)
         except Exception as error:  # noqa: BLE001 - whatever a channel meets is kept on the notice and tried again
             self._note_failure(error)
-            return
+            return False
         self.write(
             {
                 "state": "delivered",
@@ -159,7 +165,7 @@ class PrepaidNotice(models.Model):
                 "error": False,
             }
         )
-        self.contract_id.sudo()._evaluate_supply("notice")
+        return True
 
     def _note_failure(self, error):
         _logger.info("notice %s was not delivered: %s", self.id, error)

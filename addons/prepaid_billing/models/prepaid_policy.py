@@ -7,7 +7,8 @@ from odoo.exceptions import ValidationError
 from ..policy import Policy
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-TRACKED = ("is_prepaid", "warn_amount_1", "warn_amount_2", "warn_days", "trip_at", "credit_limit", "reclose_at",
+PLACE = ("company_id", "site_id", "building_id", "contract_id")
+TRACKED = ("active", "is_prepaid", "warn_amount_1", "warn_amount_2", "warn_days", "trip_at", "credit_limit", "reclose_at",
            "grace_hours", "warn_lead_hours", "hour_from", "hour_to", "reading_age_max_hours", "mass_limit")  # fmt: skip
 
 
@@ -178,6 +179,7 @@ class PrepaidPolicy(models.Model):
         policies = super().create(vals_list)
         for policy in policies:
             self.env["audit.entry"]._log("policy.change", policy, after=policy._get_tracked())
+        policies._look_again_sudo()
         return policies
 
     def write(self, vals):
@@ -188,14 +190,21 @@ class PrepaidPolicy(models.Model):
         self._look_again_sudo()
         return result
 
+    def unlink(self):
+        for policy in self:
+            self.env["audit.entry"]._log("policy.change", policy, before=policy._get_tracked())
+        self._look_again_sudo()
+        return super().unlink()
+
     def _look_again_sudo(self):
         """Open cases are judged by the new rules within a minute. As superuser: who sets rules may not write cases."""
-        cases = self.env["prepaid.case"].sudo().search([("state", "in", ("warned", "due"))])
-        cases.write({"next_check_at": fields.Datetime.now()})
-        self.env.ref("prepaid_billing.prepaid_supply_cron").sudo()._trigger()
+        self.env["prepaid.case"].sudo().search([("state", "!=", "closed")])._look_again()
 
     def _get_tracked(self):
-        return {name: str(self[name]) for name in TRACKED}
+        """Everything that the rule says, and for whom, as the audit keeps it."""
+        values = {name: str(self[name]) for name in (*TRACKED, *DAYS)}
+        values |= {name: self[name].display_name for name in PLACE if self[name]}
+        return values | {"holiday_ids": ", ".join(map(str, sorted(self.holiday_ids.mapped("date"))))}
 
 
 class PrepaidHoliday(models.Model):

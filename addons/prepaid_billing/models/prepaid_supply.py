@@ -1,46 +1,31 @@
-"""Facts of tenancies, the policy's answer, and what is done about it: the one place where money decides about supply."""
+"""The policy's answer and what is done about it: the one place where money decides about supply."""
 
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from decimal import Decimal
+import logging
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from odoo import api, fields, models
+from psycopg2 import OperationalError
 
-from ..exact import fetch_exact_dicts
-from ..policy import Facts, decide
+from ..policy import decide
 from ..policy.decide import get_available, get_days_left
 
-FAR = datetime(9999, 1, 1)
-HISTORY_DAYS = 7
-CHECKS_PER_RUN = 500
+_logger = logging.getLogger(__name__)
 
-FACTS = """
-SELECT c.id, w.balance,
-       coalesce((SELECT sum(f.amount) FROM prepaid_fee f WHERE f.contract_id = c.id AND f.state = 'waiting'), 0) AS fees_waiting,
-       (SELECT sum(u.amount) / count(DISTINCT u.day) FROM prepaid_use_daily u
-         WHERE u.contract_id = c.id AND u.day >= %(since)s AND u.day < %(today)s) AS daily_cost,
-       p.reading_at, coalesce(p.has_switch, false) AS has_switch, coalesce(p.is_kept, false) AS is_kept, p.kept_until,
-       EXISTS (SELECT 1 FROM prepaid_review r JOIN utility_service_point s ON s.id = r.service_point_id
-                 JOIN property_occupancy o ON o.unit_id = s.unit_id AND o.contract_id = c.id AND o.end_at IS NULL
-                WHERE r.state = 'open') AS is_doubtful,
-       EXISTS (SELECT 1 FROM payment_transaction t WHERE t.wallet_id = w.id AND (
-                 t.state IN ('pending', 'authorized') AND t.create_date > %(pending_since)s
-                 OR t.state = 'draft' AND t.create_date > %(draft_since)s)) AS has_pending_payment
-  FROM contract_contract c
-  JOIN prepaid_wallet w ON w.contract_id = c.id
-  LEFT JOIN LATERAL (
-       SELECT min(l.total_at) AS reading_at, bool_or(x.id IS NOT NULL) AS has_switch,
-              bool_and(x.keep_power AND coalesce(x.keep_power_until > %(now)s, true)) FILTER (WHERE x.id IS NOT NULL) AS is_kept,
-              max(x.keep_power_until) AS kept_until
-         FROM property_occupancy o
-         JOIN utility_service_point s ON s.unit_id = o.unit_id
-         JOIN utility_kind k ON k.id = s.kind_id AND k.code = 'power'
-         JOIN meter_circuit mc ON mc.service_point_id = s.id
-         LEFT JOIN meter_live l ON l.circuit_id = mc.id
-         LEFT JOIN meter_switch x ON x.circuit_id = mc.id
-        WHERE o.contract_id = c.id AND o.start_at <= %(now)s AND (o.end_at IS NULL OR o.end_at > %(now)s)) p ON true
- WHERE c.id = ANY(%(ids)s)
-"""
+CHECKS_PER_RUN = 500
+DARK_CHECK = timedelta(minutes=1)  # who is dark is looked at so often, whatever else happens
+FAILED_CHECK = timedelta(minutes=5)
+
+
+class Known(NamedTuple):
+    """What a decision about one tenancy is made from: facts, the policy as record and as rules, case and last decision."""
+
+    facts: Any
+    policy: Any
+    rules: Any
+    case: Any
+    last: Any
 
 
 class ContractContract(models.Model):
@@ -50,6 +35,29 @@ class ContractContract(models.Model):
     special_supply_until = fields.Datetime(
         tracking=True, help="Until then the tenancy is not cut off for money (special supply period)."
     )
+
+    def write(self, vals):
+        """Who is supplied without money, and until when, is in the audit."""
+        before = (
+            {contract: contract.special_supply_until for contract in self}
+            if "special_supply_until" in vals
+            else {}
+        )
+        result = super().write(vals)
+        for contract, until in before.items():
+            if until != contract.special_supply_until:
+                contract._audit_special_supply(until)
+        return result
+
+    def _audit_special_supply(self, before):
+        self.env["audit.entry"]._log(
+            "supply.special",
+            self,
+            before={"until": before.isoformat() if before else None},
+            after={"until": self.special_supply_until.isoformat() if self.special_supply_until else None},
+        )
+        # As superuser: who grants it may not write cases.
+        self.case_ids.sudo()._look_again()
 
     # --- deciding ---------------------------------------------------------------------------------------------
 
@@ -66,100 +74,97 @@ class ContractContract(models.Model):
         contracts.wallet_id._lock()
         now = fields.Datetime.now()
         facts = contracts._get_supply_facts(now)
-        policies = self.env["prepaid.policy"].sudo()._get_for(contracts)
+        rules = contracts._get_supply_rules()
+        cases = contracts._get_open_cases()
+        held = contracts._hold_mass(facts, rules, cases, now)
+        lasts = contracts._get_last_decisions()
+        no_case, no_decision = self.env["prepaid.case"].sudo(), self.env["prepaid.decision"].sudo()
         for contract in contracts:
-            contract._decide(facts[contract.id], policies[contract.id], now, trigger)
+            key = contract.id
+            own = replace(facts[key], is_mass_blocked=contract in held)
+            known = Known(own, *rules[key], cases.get(key, no_case), lasts.get(key, no_decision))
+            contract._decide(known, now, trigger)
 
-    def _decide(self, facts, policy, now, trigger):
-        rules = policy._get_rules(self._get_tz())
-        case = self._get_open_case()
-        decision = decide(facts, rules, now)
-        if decision.state == "trip" and not case.is_confirmed and self._is_mass(policy, now):
-            decision = decide(_replaced(facts, is_mass_blocked=True), rules, now)
-        case = self._update_case(case, decision, facts, now)
-        self._store_decision(case, decision, facts, policy, now, trigger)
-        self._act(case, decision, facts, rules)
+    def _decide(self, known, now, trigger):
+        decision = decide(known.facts, known.rules, now)
+        if decision.state == "normal" and not known.case and known.last.state in (False, "normal"):
+            return  # nearly all, nearly always
+        case = self._update_case(known.case, decision, known.facts, now)
+        self._store_decision(case, decision, known, now, trigger)
+        self._act(case, decision, known.facts, known.rules)
 
-    def _get_supply_facts(self, now):
-        """{contract id: Facts}; one query for all."""
-        self.env.flush_all()
-        today = self[:1]._get_local_date(now)
-        rows = fetch_exact_dicts(
-            self.env.cr,
-            FACTS,
-            {
-                "ids": self.ids,
-                "now": now,
-                "today": today,
-                "since": today - timedelta(days=HISTORY_DAYS),
-                "pending_since": now - timedelta(minutes=30),
-                "draft_since": now - timedelta(minutes=10),
-            },
-        )
-        return {row["id"]: self.browse(row["id"])._make_facts(row, now) for row in rows}
+    def _get_supply_rules(self):
+        """{contract id: (policy record, its pure Policy)}"""
+        policies = self.env["prepaid.policy"].sudo()._get_for(self)
+        known = {}
+        rules = {}
+        for contract in self:
+            policy, timezone = policies[contract.id], contract._get_tz()
+            if (policy, timezone) not in known:
+                known[policy, timezone] = policy._get_rules(timezone)
+            rules[contract.id] = (policy, known[policy, timezone])
+        return rules
 
-    def _make_facts(self, row, now):
-        case = self._get_open_case()
-        warned = case.notice_ids.filtered(
-            lambda n: n.state == "delivered" and n.kind in ("warning_1", "warning_2")
+    def _hold_mass(self, facts, rules, cases, now):
+        """Those of these tenancies whose trip waits for a person, because more would be cut off within an hour than may
+        be without one. All of them wait, not those beyond the limit: a wrong price or a lost payment run cuts off nobody.
+        """
+        wanted = self.filtered(
+            lambda c: (
+                c.id in cases
+                and not cases[c.id].is_confirmed
+                and decide(facts[c.id], rules[c.id][1], now).state == "trip"
+            )
         )
-        return Facts(
-            balance=row["balance"],
-            fees_waiting=row["fees_waiting"],
-            daily_cost=row["daily_cost"],
-            reading_at=row["reading_at"],
-            is_plausible=not row["is_doubtful"],
-            has_pending_payment=row["has_pending_payment"],
-            due_since=case.due_since or now,
-            warned_at={notice.level: notice.delivered_at for notice in warned},
-            is_tripped=case.state == "tripped",
-            has_switch=row["has_switch"],
-            keep_power_until=(row["kept_until"] or FAR) if row["is_kept"] else None,
-            special_supply_until=self.special_supply_until or None,
-        )
-
-    def _get_open_case(self):
-        return self.env["prepaid.case"].search(
-            [("contract_id", "=", self.id), ("state", "!=", "closed")], limit=1
-        )
+        held = self.browse()
+        for company in wanted.company_id:
+            own = wanted.filtered(lambda c, company=company: c.company_id == company)
+            count = self._count_trips(company, own, now)
+            held |= own.filtered(lambda c, count=count: count > rules[c.id][0].mass_limit)
+        for contract_id, case in cases.items():
+            if case.is_held_as_mass != (contract_id in held.ids):
+                case.is_held_as_mass = contract_id in held.ids
+        return held
 
     @api.model
-    def _is_mass(self, policy, now):
-        """More trips within an hour than may happen without a person."""
+    def _count_trips(self, company, wanted, now):
+        """Trips of the last hour, those that are wanted now, and those that are held already."""
         recent = self.env["prepaid.decision"].search_count(
-            [
-                ("company_id", "=", policy.company_id.id),
-                ("state", "=", "trip"),
-                ("at", ">", now - timedelta(hours=1)),
-            ]
+            [("company_id", "=", company.id), ("state", "=", "trip"), ("at", ">", now - timedelta(hours=1))]
         )
-        return recent >= policy.mass_limit
+        held = self.env["prepaid.case"].search(
+            [("company_id", "=", company.id), ("is_held_as_mass", "=", True), ("state", "=", "due")]
+        )
+        return recent + len(wanted | held.contract_id)
 
     # --- keeping ----------------------------------------------------------------------------------------------
 
     def _update_case(self, case, decision, facts, now):
         if decision.state in ("normal", "reclose"):
-            case.write({"state": "closed", "closed_at": now, "next_check_at": False})
+            case.write(
+                {"state": "closed", "closed_at": now, "next_check_at": False, "is_held_as_mass": False}
+            )
             return case
-        vals = {"next_check_at": decision.next_check_at or False}
+        vals = {"next_check_at": decision.next_check_at or False, "is_held_as_mass": facts.is_mass_blocked}
         if decision.state in ("warned", "due"):
             vals["state"] = decision.state
             vals["due_since"] = facts.due_since if decision.state == "due" else False
-        elif decision.state == "trip":
-            vals |= {"state": "tripped", "tripped_at": now, "due_since": facts.due_since}
+        else:
+            vals["next_check_at"] = now + DARK_CHECK
+            if case.state != "tripped":
+                vals |= {"state": "tripped", "tripped_at": now, "due_since": facts.due_since}
         if not case:
-            return case.create({"contract_id": self.id, "opened_at": now, "state": "warned"} | vals)
+            return case.create({"contract_id": self.id, "opened_at": now} | vals)
         case.write(vals)
         return case
 
-    def _store_decision(self, case, decision, facts, policy, now, trigger):
+    def _store_decision(self, case, decision, known, now, trigger):
         """A line for each change of state or of what stands in the way; not for each reading."""
         reasons = [{"code": reason.code, "values": dict(reason.values)} for reason in decision.reasons]
-        last = self.env["prepaid.decision"].search([("contract_id", "=", self.id)], limit=1)
         codes = [row["code"] for row in reasons]
-        if last and last.state == decision.state and [row["code"] for row in last.reasons] == codes:
+        if known.last.state == decision.state and [row["code"] for row in known.last.reasons] == codes:
             return
-        if not last and decision.state == "normal":
+        if not known.last and decision.state == "normal":
             return
         self.env["prepaid.decision"].create(
             {
@@ -170,8 +175,8 @@ class ContractContract(models.Model):
                 "state": decision.state,
                 "trigger": trigger,
                 "reasons": reasons,
-                "facts": _spell(facts),
-                "policy_id": policy.id,
+                "facts": _spell(known.facts),
+                "policy_id": known.policy.id,
             }
         )
 
@@ -216,82 +221,34 @@ class ContractContract(models.Model):
     def _cron_check_supply(self):
         """What changes by time alone: hours, grace, leads, keep-power. And, always, whoever is dark."""
         now = fields.Datetime.now()
-        domain = [("state", "!=", "closed"), "|", ("state", "=", "tripped"), ("next_check_at", "<=", now)]
+        domain = [("state", "!=", "closed"), "|", ("next_check_at", "<=", now),
+                  "&", ("state", "=", "tripped"), ("next_check_at", "=", False)]  # fmt: skip
         cases = self.env["prepaid.case"].search(domain, order="next_check_at", limit=CHECKS_PER_RUN)
         cron = self.env["ir.cron"]
+        if not cases:
+            return
+        contracts = cases.contract_id
+        # Before the first is cut off: how many would be. At nine in the morning the night's trips come together.
+        rules, known = contracts._get_supply_rules(), contracts._get_open_cases()
+        contracts._hold_mass(contracts._get_supply_facts(now), rules, known, now)
         cron._commit_progress(remaining=len(cases))
         for case in cases:
-            case.contract_id._evaluate_supply("timer")
+            if not case.contract_id._try_evaluate_supply("timer"):
+                case.next_check_at = now + FAILED_CHECK
             if not cron._commit_progress(1):
                 break
 
-    # --- telling ----------------------------------------------------------------------------------------------
-
-    def _get_supply_summary(self):
-        """What the portal shows of one tenancy. Money as Decimal; the caller has checked access."""
-        self.ensure_one()
-        contract = (
-            self.sudo()
-        )  # access was checked by the caller; wallets, switches and notices have no tenant rights
-        now = fields.Datetime.now()
-        facts = contract._get_supply_facts(now).get(self.id) or Facts(Decimal(0))
-        policy = self.env["prepaid.policy"].sudo()._get_for(contract)[self.id]
-        rules = policy._get_rules(contract._get_tz())
-        days = get_days_left(facts, rules)
-        decision = decide(facts, rules, now)
-        today = contract._get_local_date(now)
-        return {
-            "balance": facts.balance,
-            "available": get_available(facts, rules),
-            "currency": contract.wallet_id.currency_id,
-            "days_left": days,
-            "cutoff_date": today + timedelta(days=int(days)) if days is not None else None,
-            "daily_cost": facts.daily_cost,
-            "state": decision.state,
-            "state_text": dict(
-                self.env["prepaid.decision"]._fields["state"]._description_selection(self.env)
-            )[decision.state],
-            "switches": [contract._describe_switch(switch) for switch in contract._get_power_switches()],
-            "today": contract._get_use_of(today),
-            "subaccounts": contract.wallet_id.subaccount_summary or [],
-            "last_notice": contract._describe_notice(),
-            "suggested_topup": _suggest(facts),
-        }
-
-    def _describe_switch(self, switch):
-        return {
-            "service_point": switch.service_point_id.display_name,
-            "meter": switch.meter_id.serial,
-            "kind": switch.kind_id.code,
-            "desired": switch.desired or "on",
-            "reported": switch.reported,
-            "since": switch.reported_at,
-        }
-
-    def _get_use_of(self, day):
-        return fetch_exact_dicts(
-            self.env.cr,
-            """SELECT k.code AS kind, sum(u.quantity) AS quantity, sum(u.amount) AS amount
-                 FROM prepaid_use_daily u JOIN utility_kind k ON k.id = u.kind_id
-                WHERE u.contract_id = %s AND u.day = %s GROUP BY k.code ORDER BY k.code""",
-            [self.id, day],
-        )
-
-    def _describe_notice(self):
-        notice = self.env["prepaid.notice"].search([("contract_id", "=", self.id)], limit=1)
-        if not notice:
-            return None
-        return {
-            "kind": notice.kind,
-            "subject": notice.subject,
-            "text": notice.text,
-            "state": notice.state,
-            "at": notice.delivered_at or notice.create_date,
-        }
-
-
-def _replaced(facts, **changes):
-    return Facts(**{**{name: getattr(facts, name) for name in facts.__dataclass_fields__}, **changes})
+    def _try_evaluate_supply(self, trigger):
+        """For timers: one tenancy that fails holds up nobody. False, with a log line, when it failed."""
+        try:
+            with self.env.cr.savepoint():
+                self._evaluate_supply(trigger)
+        except OperationalError:
+            raise  # another writer: the whole run is tried again
+        except Exception:
+            _logger.exception("Supply of tenancy %s could not be decided (%s)", self.ids, trigger)
+            return False
+        return True
 
 
 def _spell(facts):
@@ -300,9 +257,3 @@ def _spell(facts):
         name: value if isinstance(value, bool | int | type(None)) else str(value)
         for name, value in asdict(facts).items()
     }
-
-
-def _suggest(facts):
-    """Yuan for about a month at the usual cost, in round tens; 100 without history."""
-    month = (facts.daily_cost or Decimal(0)) * 30 - max(facts.balance, Decimal(0))
-    return Decimal(max(int(month / 10 + 1) * 10, 50)) if facts.daily_cost else Decimal(100)

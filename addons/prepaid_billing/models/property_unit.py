@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import fields, models
 
 
 class PropertyUnit(models.Model):
@@ -24,7 +24,8 @@ class PropertyUnit(models.Model):
         self.env.flush_all()
         self.env.cr.execute(
             """SELECT o.unit_id, k.state FROM property_occupancy o JOIN prepaid_case k ON k.contract_id = o.contract_id
-                WHERE o.unit_id = ANY(%s) AND o.end_at IS NULL AND k.state <> 'closed'""",
-            [self.ids],
+                WHERE o.unit_id = ANY(%(ids)s) AND o.start_at <= %(now)s AND (o.end_at IS NULL OR o.end_at > %(now)s)
+                  AND k.state <> 'closed'""",
+            {"ids": self.ids, "now": fields.Datetime.now()},
         )
         return dict(self.env.cr.fetchall())

@@ -12,6 +12,7 @@ from . import (
     test_review,
     test_settlement,
     test_settlement_parallel,
+    test_supply,
     test_tariff,
     test_whole_month,
 )

@@ -1,13 +1,13 @@
 """From the connector's reading to the fen in the wallet."""
 
-from datetime import datetime, timedelta
 from decimal import Decimal
 from unittest.mock import patch
 
+from freezegun import freeze_time
 from odoo.tests import tagged
 
 from ..exact import fetch_exact
-from .core_common import ZONE, SettlementCase, utc
+from .core_common import SettlementCase, utc
 
 
 @tagged("post_install", "-at_install")
@@ -249,17 +249,15 @@ class TestSettlement(SettlementCase):
             taken.append(count)
         self.assertEqual(taken, [5, 5, 2])
 
+    @freeze_time(utc("2025-07-10 12:00"))
     def test_with_an_interval_only_who_is_nearly_out_of_money_is_charged_at_once(self):
-        def ago(minutes):
-            return f"{datetime.now(ZONE) - timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S}"
-
         self.env["ir.config_parameter"].set_param("prepaid_billing.settlement_minutes", "60")
         kind = self.env["utility.kind"]
         self.wallet._post_entry("topup", kind, Decimal(20000), "interval,1", "money")
-        self.read((ago(90), "1010"))
-        self.read((ago(50), "1011"))  # the last charge is 90 minutes old
+        self.read(("2025-07-10 10:30", "1010"))
+        self.read(("2025-07-10 11:10", "1011"))  # the last charge is 90 minutes old
         self.assertEqual(self.get_balance(), Decimal("19990.65"))
-        self.read((ago(40), "1012"))
+        self.read(("2025-07-10 11:20", "1012"))
         self.assertEqual(self.get_balance(), Decimal("19990.65"))
         self.assertTrue(
             self.env["prepaid.settlement.due"].search_count(

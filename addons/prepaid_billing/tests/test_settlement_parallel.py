@@ -22,6 +22,7 @@ class TestSettlementParallel(TransactionCase):
         with self._connect() as cr:
             cr.execute(FIND_KEY)
             self.key = cr.fetchone()
+            cr.execute("DELETE FROM prepaid_settlement_due")  # of tests that commit
             cr.execute(f"ALTER TABLE prepaid_settlement_due DROP CONSTRAINT {self.key[0]}")
         self.addCleanup(self._restore)
 
