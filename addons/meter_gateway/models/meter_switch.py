@@ -12,12 +12,6 @@ from ..const import (
     SWITCH_SOURCES,
 )
 
-#: Whose work a utility is; other roles with the switch function may switch everything.
-OPERATOR_GROUPS = {
-    "property_utility.property_utility_group_power_operator": ("power",),
-    "property_utility.property_utility_group_water_operator": ("water", "hot_water", "heat", "gas"),
-}
-
 
 class MeterSwitch(models.Model):
     """The switch or valve of a circuit: what is wanted and what was reported, kept apart.
@@ -268,14 +262,9 @@ class MeterSwitch(models.Model):
             )
 
     def _get_allowed_kinds(self):
-        """Codes of utilities that the user's operator roles cover; None = all."""
-        user = self.env.user
-        general = ("property_manager", "supervisor")
-        if any(user.has_group(f"property_utility.property_utility_group_{role}") for role in general):
-            return None
-        roles = [kinds for group, kinds in OPERATOR_GROUPS.items() if user.has_group(group)]
-        # a single function granted without an operator role covers everything in the user's buildings
-        return {code for kinds in roles for code in kinds} if roles else None
+        """Codes of utilities that the user's roles cover; None = all: the function alone, granted without a role that
+        names utilities, covers everything in the user's buildings."""
+        return set(self.env.user.allowed_kind_ids.mapped("code")) or None
 
     def _open_wizard(self, state):
         self._check_right()

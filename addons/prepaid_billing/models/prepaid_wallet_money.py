@@ -39,6 +39,7 @@ class PrepaidWallet(models.Model):
         return {
             "not_a_number": self.env._("%s is not an amount of money.", amount),
             "not_positive": self.env._("The amount must be above zero, not %s.", amount),
+            "too_large": self.env._("%s is more than anybody pays.", amount),
             "too_precise": self.env._("%s has more than two decimals.", amount),
         }[key]
 

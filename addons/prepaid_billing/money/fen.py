@@ -3,6 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 CENT = Decimal("0.01")
+LARGEST = Decimal(10) ** 12  # more is a slip of the finger, and beyond what Decimal's 28 digits round exactly
 ZERO = Decimal("0.00")
 
 
@@ -21,7 +22,7 @@ def to_fen(value):
 def parse_amount(value):
     """A positive amount with at most two decimals, or ValueError with the key of what is wrong.
 
-    Keys: 'not_a_number', 'not_positive', 'too_precise'.
+    Keys: 'not_a_number', 'not_positive', 'too_large', 'too_precise'.
     """
     try:
         amount = Decimal(repr(value) if isinstance(value, float) else str(value).strip())
@@ -31,6 +32,8 @@ def parse_amount(value):
         raise ValueError("not_a_number")
     if amount <= 0:
         raise ValueError("not_positive")
+    if amount > LARGEST:
+        raise ValueError("too_large")
     if amount != amount.quantize(CENT):
         raise ValueError("too_precise")
     return amount.quantize(CENT)

@@ -109,6 +109,8 @@ class TestMoney(BaseCase):
             (None, "not_a_number"),
             ("0", "not_positive"),
             (-1, "not_positive"),
+            ("1e30", "too_large"),
+            (1e300, "too_large"),
             ("0.001", "too_precise"),
             (10.005, "too_precise"),
         ]
