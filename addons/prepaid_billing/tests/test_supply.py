@@ -385,7 +385,7 @@ class TestSupplyTimers(SupplyCase):
             with (
                 patch.object(notices, "_deliver_email", lambda _self, notice: sent.append(notice.id)),
                 patch.object(type(self.contract), "_evaluate_supply", side_effect=ValueError("broken")),
-                mute_logger(MODELS + "prepaid_notice"),
+                mute_logger(MODELS + "prepaid_supply"),
             ):
                 self.deliver()
                 self.deliver()
