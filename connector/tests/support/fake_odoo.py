@@ -152,10 +152,7 @@ class FakeOdoo:
         return {"version": version, "unchanged": True} if payload["since"] == version else self.document
 
     def _api_ingest(self, payload: dict[str, Any]) -> dict[str, Any]:
-        rows = [
-            {key: column[index] for key, column in payload.items() if isinstance(column, list)}
-            for index in range(len(payload["at"]))
-        ]
+        rows = columns_to_rows(payload)
         return self._take("api_ingest", rows, self._keep_reading)
 
     def _keep_reading(self, row: dict[str, Any]) -> str:
@@ -328,3 +325,15 @@ def _xml(value: Any) -> bytes:
 
 def _fault(code: int, text: str) -> bytes:
     return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text)).encode()
+
+
+def columns_to_rows(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a batch whose columns are lists or texts joined by commas."""
+    columns = {
+        key: value if isinstance(value, list) else value.split(",")
+        for key, value in payload.items()
+        if key != "batch"
+    }
+    columns["circuit_id"] = [int(value) for value in columns["circuit_id"]]
+    columns["at"] = [float(value) for value in columns["at"]]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -82,17 +82,20 @@ class OdooFace:
         return None if answer.get("unchanged") else answer
 
     async def ingest(self, readings: Sequence[Reading]) -> Answers:
-        """Readings as columns; a column nobody has a value for stays away."""
+        """Readings as columns, each joined by commas into one text: a tenth of the work for the XML parsers.
+
+        A column nobody has a value for stays away.
+        """
         payload: dict[str, Any] = {
             "batch": str(uuid.uuid4()),
-            "circuit_id": [reading.circuit_id for reading in readings],
-            "at": [reading.at for reading in readings],
-            "source": [reading.source for reading in readings],
+            "circuit_id": ",".join(str(reading.circuit_id) for reading in readings),
+            "at": ",".join(repr(float(reading.at)) for reading in readings),
+            "source": ",".join(reading.source for reading in readings),
         }
         for key in READING_COLUMNS:
             column = [decimal_text(reading.values.get(key)) or "" for reading in readings]
             if any(column):
-                payload[key] = column
+                payload[key] = ",".join(column)
         extras = [json_text(reading.extras) if reading.extras else "" for reading in readings]
         if any(extras):
             payload["extras"] = extras
