@@ -16,12 +16,26 @@ from .system import service_env
 
 HISTORY_DAYS = 14
 
+# What each role of the demo comes for.
+TO_SEE = {
+    "accountant": "books check, invoices of the month, payments",
+    "cashier": "the counter, receipts, the day's till",
+    "property_manager": "overview, units, tenancies, meters",
+    "power_operator": "power of one building: meters, switches, alarms",
+    "water_operator": "water: meters, readings, alarms",
+    "joint_operator": "power and water of one building",
+    "field_reader": "reading meters on a phone",
+    "supervisor": "policies, dry run, cases, special supply",
+    "auditor": "sees all, changes nothing; the audit chain",
+}
+
 
 def show(source: OdooSource, *, fresh: bool, seed: int | None) -> int:
     """Start everything, print where to look, and run until Ctrl-C."""
     began = time.monotonic()
     site = Site(source, SiteOptions(database="demo", history_days=HISTORY_DAYS, keep=not fresh, seed=seed))
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
+        signal.signal(number, _as_interrupt)
     try:
         site.start()
         good(f"everything is running ({time.monotonic() - began:.0f} s)")
@@ -40,19 +54,23 @@ def _as_interrupt(_number: int, _frame: object) -> None:
 
 
 def _print_guide(site: Site) -> None:
-    users = yaml.safe_load(SITE_FILE.read_text())["users"]
+    users = yaml.safe_load(SITE_FILE.read_text())
     print(f"\n  Address    {site.odoo.url}\n  Password   {site.password}   (the same for all demo users)\n")
     print("  Sign in as")
-    for user in users:
-        print(f"    {user['login']:<16} {user['name']}  —  {user['shows']}")
+    for user in users["users"]:
+        print(f"    {user['login']:<22} {TO_SEE[user['role']]}")
+    tenant = users["tenancies"][0]
+    last = users["tenancies"][-1]["email"]
+    print(f"    {tenant['email']:<22} a tenant (and so on, to {last})")
     print(
         f"""
   What to look at
-    1. property manager: the overview. Rooms by colour; it refreshes itself as readings arrive.
-    2. Metering → Meters → any meter: live values, curve, switch state.
-    3. tenant (also on a phone's width): balance, days left, charges explained; top up in three taps.
-    4. cashier: Counter, account 100001, any amount; print the receipt.
-    5. accountant: the books check; invoice the month; ordinary Odoo payments and invoices.
+    1. manager: the overview. Rooms by colour; it refreshes itself as readings arrive.
+    2. manager: Metering, any meter: live values, curve, switch state, orders.
+    3. {tenant["email"]}, also on a phone's width: balance, days left, charges explained; top up in three taps.
+    4. cashier: Counter, account {tenant["account"]}, any amount; print the receipt.
+    5. supervisor: Supply, the dry run and the cases: who is warned, who is cut and why.
+    6. accountant: the books check; invoice the month; ordinary Odoo payments and invoices.
   Connector health  http://127.0.0.1:{site.health_port}
   Site simulator    {site.control_url}/meters
   Mail sent         {site.mail_directory}

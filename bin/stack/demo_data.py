@@ -2,14 +2,17 @@
 
 Reads from the environment: STACK_SITE (site file), STACK_READY (the simulator's ready file with its ports),
 STACK_PASSWORD (of all demo users), STACK_KEY_FILE (where the connector's key goes), STACK_MAIL_PORT,
-STACK_BASE_URL, STACK_HISTORY_DAYS. Running it again changes only what must follow the new ports.
+STACK_BASE_URL, STACK_HISTORY_DAYS, STACK_ADDONS (our addons' directory). Running it again changes only what must follow the new ports.
 """
 
+import base64
+import itertools
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -30,6 +33,7 @@ DESCRIPTIVE_MODEL_KEYS = {
     "has_switch",
     "simulate",
 }
+LOGO = Path(os.environ["STACK_ADDONS"]) / "property_utility/static/description/icon.png"
 ROLE_GROUP = "property_utility.property_utility_group_{}"
 
 
@@ -42,6 +46,7 @@ def find_or_create(model, domain, values):
 def load_company():
     company = env.company
     company.name = "示例 海星物业管理"
+    company.logo = base64.b64encode(LOGO.read_bytes())
     env.ref("base.user_admin").write({"lang": "zh_CN", "tz": "Asia/Shanghai", "password": password})
     env.ref("base.lang_zh_CN").active = True
     parameters = env["ir.config_parameter"].sudo()
@@ -256,30 +261,47 @@ def opening_registers(meter):
     return {key: (value - value / total * used).quantize(Decimal("0.01")) for key, value in now.items()}
 
 
+def history_hours():
+    """Hours after the opening at which readings are made up: daily, and hourly for the last two days' curves."""
+    return [
+        hour for hour in range(1, history_days * 24 + 1) if hour % 24 == 0 or hour > (history_days - 2) * 24
+    ]
+
+
+def used_shares(meter):
+    """Per hour after the opening: which part of the whole use lies before it, by the meter's load curve."""
+    local = opened_at.replace(tzinfo=UTC).astimezone(ZoneInfo(site_file["site"]["timezone"]))
+    curve = hourly_use(meter)
+    if not sum(curve):
+        curve = [Decimal(1)] * 24
+    weights = [curve[(local + timedelta(hours=hour)).hour] for hour in range(history_days * 24)]
+    return [Decimal(0), *(used / sum(weights) for used in itertools.accumulate(weights))]
+
+
 def load_history():
-    """Daily readings from the opening to now, through the connector's own door."""
+    """Readings from the opening to now, through the connector's own door."""
     connector_model = env["meter.connector"].with_user(env["meter.connector"].search([], limit=1).user_id)
     circuits = {circuit.meter_id.serial: circuit.id for circuit in env["meter.circuit"].search([])}
     meters = [m for g in site_file["gateways"] for b in g["buses"] for m in b["meters"] if "start" in m]
-    for day in range(1, history_days + 1):
-        at = opened_at + timedelta(days=day)
+    ends = [(meter, opening_registers(meter), start_registers(meter), used_shares(meter)) for meter in meters]
+    for hour in history_hours():
+        at = (opened_at + timedelta(hours=hour) - datetime(1970, 1, 1)).total_seconds()
         columns = {
-            "circuit_id": [],
-            "at": [],
-            "source": [],
-            **{key: [] for key in ("total", "t1", "t2", "t3", "t4")},
+            "circuit_id": [circuits[meter["serial"]] for meter in meters],
+            "at": [at] * len(meters),
+            "source": ["scheduled"] * len(meters),
         }
-        for meter in meters:
-            opening, now = opening_registers(meter), start_registers(meter)
-            columns["circuit_id"].append(circuits[meter["serial"]])
-            columns["at"].append((at - datetime(1970, 1, 1)).total_seconds())
-            columns["source"].append("scheduled")
-            for key in ("total", "t1", "t2", "t3", "t4"):
-                value = now.get(key) and opening[key] + (now[key] - opening[key]) * day / history_days
-                columns[key].append(str(value.quantize(Decimal("0.01"))) if value is not None else "")
-        answer = connector_model.api_ingest({"batch": f"history-{day}", **columns})
+        for key in ("total", "t1", "t2", "t3", "t4"):
+            columns[key] = [
+                str((opening[key] + (now[key] - opening[key]) * shares[hour]).quantize(Decimal("0.01")))
+                if now.get(key)
+                else ""
+                for _meter, opening, now, shares in ends
+            ]
+        answer = connector_model.api_ingest({"batch": f"history-{hour}", **columns})
         assert answer["accepted"] == len(meters), answer
-        env["prepaid.settlement"]._settle_due()
+        if hour % 24 == 0:
+            env["prepaid.settlement"]._settle_due()
 
 
 # -- tariffs, tenants, users ---------------------------------------------------------------------------------
@@ -367,6 +389,7 @@ def load_users(buildings):
                 "lang": "zh_CN",
                 "tz": site_file["site"]["timezone"],
                 "password": password,
+                "odoobot_state": "disabled",
                 "group_ids": [(6, 0, [env.ref(ROLE_GROUP.format(user["role"])).id])],
                 "scope_all_buildings": everywhere,
                 "scope_building_ids": []
@@ -447,5 +470,9 @@ load_tenancies(units, load_tariffs())
 if history_days and not env["prepaid.charge"].search_count([]):
     load_history()
 load_openings()
+env.cr.commit()
+env.cr.execute(
+    "ANALYZE"
+)  # the planner's statistics: autovacuum comes a minute later, the first visitor does not
 env.cr.commit()
 print("SCRIPT COMPLETE")

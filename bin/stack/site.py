@@ -6,14 +6,15 @@ is tested is what is shown.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from . import layout, postgres
-from .console import step
+from .console import StackError, step
 from .odoo_server import OdooServer, ensure_database
 from .odoo_source import OdooSource
 from .services import Service, free_port, own_by_service
@@ -56,6 +57,7 @@ class Site:
         self.ready_file = self.directory / "simulator.json"
         self.logs = layout.VAR / "log"
         self._started_cluster = False
+        self._lock: IO[str] | None = None
         self.simulator = self._simulator_service()
         self.connector = self._connector_service()
         self.mailbox = self._mailbox_service()
@@ -149,6 +151,7 @@ class Site:
 
     def start(self) -> None:
         """Bring everything up; each part is awaited before the next that needs it."""
+        self._lock = self._take_lock()
         self._started_cluster = postgres.start()
         if not self.options.keep:
             self.forget()
@@ -163,6 +166,18 @@ class Site:
         self.odoo.start()
         self._write_connector_config()
         self.connector.start()
+
+    def _take_lock(self) -> IO[str]:
+        """Two of the same name in one clone would talk to the same database and meters. Held until `stop()`."""
+        lock = (self.directory / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise StackError(
+                f"`{self.options.database}` is running from this clone already. End it there with Ctrl-C, or use another clone."
+            ) from None
+        return lock
 
     def start_simulator(self) -> None:
         self.ready_file.unlink(missing_ok=True)
@@ -179,6 +194,7 @@ class Site:
             key_file=str(self.directory / "connector.key"),
             mail_port=str(self.mail_port),
             base_url=self.odoo.url,
+            addons=str(layout.ADDONS),
             history_days=str(self.options.history_days),
         )
 
@@ -200,3 +216,5 @@ class Site:
             service.stop()
         if self._started_cluster:
             postgres.stop()
+        if self._lock:
+            self._lock.close()

@@ -23,20 +23,32 @@ RETRIED = (
 )
 
 
-# ARRAY(): chosen once. As a join the planner may run LIMIT ... SKIP LOCKED per row and take them all.
+# All waiting rows are taken together and what exceeds the limit goes back as one row, so that the many readings of a
+# circuit after an outage are settled once. What another settlement holds is left to it.
 TAKE_DUE = """
-DELETE FROM prepaid_settlement_due WHERE circuit_id = ANY(ARRAY(
-       SELECT d.circuit_id FROM prepaid_settlement_due d
-        WHERE %(settled_before)s IS NULL OR NOT EXISTS (
-              SELECT 1 FROM meter_installation i
-                JOIN prepaid_cursor p ON p.installation_id = i.id AND p.at > %(settled_before)s
-                JOIN utility_service_point s ON s.id = i.service_point_id
-                LEFT JOIN property_occupancy o ON o.unit_id = s.unit_id AND o.end_at IS NULL
-                LEFT JOIN prepaid_wallet w ON w.contract_id = o.contract_id
-               WHERE i.circuit_id = d.circuit_id AND i.end_at IS NULL
-                 AND coalesce(w.balance, 'infinity') > (SELECT coalesce(max(warn_amount_1), 0) * 2 FROM prepaid_policy))
-        ORDER BY d.circuit_id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED
-   )) RETURNING circuit_id
+WITH held AS MATERIALIZED (
+    SELECT id, circuit_ids FROM prepaid_settlement_due ORDER BY id FOR UPDATE SKIP LOCKED
+), due AS MATERIALIZED (
+    SELECT DISTINCT value::int AS circuit_id FROM held CROSS JOIN jsonb_array_elements_text(held.circuit_ids)
+), taken AS MATERIALIZED (
+    SELECT circuit_id FROM due
+     WHERE %(settled_before)s IS NULL OR NOT EXISTS (
+           SELECT 1 FROM meter_installation i
+             JOIN prepaid_cursor p ON p.installation_id = i.id AND p.at > %(settled_before)s
+             JOIN utility_service_point s ON s.id = i.service_point_id
+             LEFT JOIN property_occupancy o ON o.unit_id = s.unit_id AND o.end_at IS NULL
+             LEFT JOIN prepaid_wallet w ON w.contract_id = o.contract_id
+            WHERE i.circuit_id = due.circuit_id AND i.end_at IS NULL
+              AND coalesce(w.balance, 'infinity') > (SELECT coalesce(max(warn_amount_1), 0) * 2 FROM prepaid_policy))
+     ORDER BY circuit_id LIMIT %(limit)s
+), gone AS (
+    DELETE FROM prepaid_settlement_due d USING held WHERE d.id = held.id AND EXISTS (SELECT 1 FROM taken)
+), back AS (
+    INSERT INTO prepaid_settlement_due (circuit_ids)
+    SELECT jsonb_agg(circuit_id) FROM (SELECT circuit_id FROM due EXCEPT SELECT circuit_id FROM taken) AS rest
+     WHERE EXISTS (SELECT 1 FROM taken) HAVING count(*) > 0
+)
+SELECT circuit_id FROM taken ORDER BY circuit_id
 """
 
 
@@ -55,17 +67,12 @@ class PrepaidSettlement(models.AbstractModel):
 
     @api.model
     def _mark_due(self, circuit_ids):
-        """Circuits that have something to settle. In the caller's transaction, so that no reading is forgotten.
-
-        A row that is there already is touched: a settlement that began before this transaction committed does not see
-        these readings, and must not take the row away (it fails to serialize, and is done again).
-        """
-        self.env.cr.execute(
-            """INSERT INTO prepaid_settlement_due (circuit_id) SELECT DISTINCT id FROM unnest(%s::int[]) id ORDER BY id
-               ON CONFLICT (circuit_id) DO UPDATE SET circuit_id = excluded.circuit_id""",
-            [list(circuit_ids)],
-        )
-        if self.env.cr.rowcount:
+        """Circuits that have something to settle. In the caller's transaction, so that no reading is forgotten."""
+        if circuit_ids:
+            self.env.cr.execute(
+                "INSERT INTO prepaid_settlement_due (circuit_ids) VALUES (to_jsonb(%s::int[]))",
+                [list(circuit_ids)],
+            )
             self._ensure_job()
 
     @api.model
@@ -120,7 +127,7 @@ class PrepaidSettlement(models.AbstractModel):
         """
         self.env.flush_all()
         self.env.cr.execute(TAKE_DUE, {"limit": limit, "settled_before": self._get_settled_before()})
-        circuit_ids = sorted(row[0] for row in self.env.cr.fetchall())
+        circuit_ids = [row[0] for row in self.env.cr.fetchall()]
         if circuit_ids:
             self._settle(circuit_ids)
         return len(circuit_ids)

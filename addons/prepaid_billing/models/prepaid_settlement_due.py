@@ -2,13 +2,14 @@ from odoo import fields, models
 
 
 class PrepaidSettlementDue(models.Model):
-    """Circuits with readings that were not settled yet. Filled by the ingest, emptied by the settlement, in SQL."""
+    """Circuits with readings that were not settled yet: a row per ingest, taken away by the settlement, in SQL.
+
+    Rows are only added and removed, never changed: the ingest never waits for a settlement under way, and a settlement
+    cannot take away a row of readings that it does not see.
+    """
 
     _name = "prepaid.settlement.due"
     _description = "To Be Settled"
-    _rec_name = "circuit_id"
     _log_access = False
 
-    circuit_id = fields.Many2one("meter.circuit", required=True, readonly=True, ondelete="cascade")
-
-    _circuit_uniq = models.UniqueIndex("(circuit_id)", "A circuit waits once.")
+    circuit_ids = fields.Json(required=True, readonly=True, help="Ids of circuits, as a list.")

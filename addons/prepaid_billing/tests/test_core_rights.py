@@ -22,7 +22,6 @@ READ_ONLY = (
     "prepaid.use.daily",
     "prepaid.cursor",
     "prepaid.accumulator",
-    "prepaid.settlement.due",
 )
 PRICES = ("utility.tariff", "utility.tariff.version", "utility.tariff.tier", "utility.tariff.assignment")
 MAY_PRICE = {"accountant", "supervisor"}
@@ -57,6 +56,7 @@ class TestCoreRights(SettlementCase):
                     self.assertTrue(records.has_access("read"))
                     for operation in ("write", "create", "unlink"):
                         self.assertFalse(records.has_access(operation), operation)
+            self.assertFalse(self.env["prepaid.settlement.due"].with_user(user).has_access("read"))
 
     def test_prices_are_set_by_the_tariff_function_only(self):
         for role in ROLES:

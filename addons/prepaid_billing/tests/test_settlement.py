@@ -231,14 +231,23 @@ class TestSettlement(SettlementCase):
         self.ingest([(other, "2025-07-01 10:00", "1"), (self.point, "2025-07-01 11:00", "1002")])
         jobs = self.env["queue.job"].search([("identity_key", "=", "prepaid.settlement")])
         self.assertEqual(len(jobs), 1)
-        self.assertEqual(
-            self.env["prepaid.settlement.due"].search_count(
-                [("circuit_id.meter_id.bus_id", "=", self.bus.id)]
-            ),
-            2,
-        )
+        self.assertEqual(len(self.get_due() & set(self.bus.meter_ids.circuit_ids.ids)), 2)
         self.settle()
         self.assert_charged("1.70")
+
+    def get_due(self):
+        return {
+            circuit_id
+            for row in self.env["prepaid.settlement.due"].search([])
+            for circuit_id in row.circuit_ids
+        }
+
+    def test_a_circuit_read_many_times_meanwhile_is_settled_once(self):
+        self.env.cr.execute("DELETE FROM prepaid_settlement_due")
+        for hour in range(10, 15):
+            self.ingest([(self.point, f"2025-07-01 {hour}:00", f"{1000 + hour}")])
+        self.assertEqual(self.env["prepaid.settlement"]._settle_due(limit=5), 1)
+        self.assertFalse(self.get_due())
 
     def test_a_batch_takes_no_more_than_its_limit(self):
         shops = [self.make_shop(f"L-{n}", self.flat, "0") for n in range(12)]
@@ -259,11 +268,7 @@ class TestSettlement(SettlementCase):
         self.assertEqual(self.get_balance(), Decimal("19990.65"))
         self.read(("2025-07-10 11:20", "1012"))
         self.assertEqual(self.get_balance(), Decimal("19990.65"))
-        self.assertTrue(
-            self.env["prepaid.settlement.due"].search_count(
-                [("circuit_id", "=", self.get_installation().circuit_id.id)]
-            )
-        )
+        self.assertIn(self.get_installation().circuit_id.id, self.get_due())
         self.wallet._post_entry("fee", kind, Decimal("-19990.00"), "interval,2", "rent")
         self.settle()
         self.assertEqual(self.get_balance(), Decimal("-0.20"))

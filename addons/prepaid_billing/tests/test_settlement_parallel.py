@@ -2,67 +2,72 @@
 
 from unittest.mock import patch
 
-import psycopg2
 from odoo import SUPERUSER_ID, api
 from odoo.sql_db import db_connect
 from odoo.tests import TransactionCase, tagged
-from odoo.tools import mute_logger
 
-CIRCUIT = -1  # marks are looked at, circuits are not: the key to them is off during the test
-FIND_KEY = """
-    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
-     WHERE conrelid = 'prepaid_settlement_due'::regclass AND confrelid = 'meter_circuit'::regclass
-"""
+CIRCUITS = (-1, -2)  # marks are looked at; there is nothing to settle
 
 
 @tagged("post_install", "-at_install")
 class TestSettlementParallel(TransactionCase):
     def setUp(self):
         super().setUp()
-        with self._connect() as cr:
-            cr.execute(FIND_KEY)
-            self.key = cr.fetchone()
-            cr.execute("DELETE FROM prepaid_settlement_due")  # of tests that commit
-            cr.execute(f"ALTER TABLE prepaid_settlement_due DROP CONSTRAINT {self.key[0]}")
-        self.addCleanup(self._restore)
+        self._clear()
+        self.addCleanup(self._clear)
 
     def _connect(self):
         return db_connect(self.env.cr.dbname).cursor()
 
-    def _restore(self):
+    def _clear(self):
         with self._connect() as cr:
-            cr.execute("DELETE FROM prepaid_settlement_due WHERE circuit_id = %s", [CIRCUIT])
-            cr.execute(f"ALTER TABLE prepaid_settlement_due ADD CONSTRAINT {self.key[0]} {self.key[1]}")
+            cr.execute("DELETE FROM prepaid_settlement_due")
 
-    def _mark(self):
+    def _mark(self, *circuit_ids):
         with self._connect() as cr:
             settlement = api.Environment(cr, SUPERUSER_ID, {})["prepaid.settlement"]
             with patch.object(type(settlement), "_ensure_job"):
-                settlement._mark_due([CIRCUIT])
+                settlement._mark_due(circuit_ids)
 
-    def _count(self):
+    def _get_marks(self):
         with self._connect() as cr:
-            cr.execute("SELECT count(*) FROM prepaid_settlement_due WHERE circuit_id = %s", [CIRCUIT])
-            return cr.fetchone()[0]
+            cr.execute("SELECT circuit_ids FROM prepaid_settlement_due ORDER BY id")
+            return [row[0] for row in cr.fetchall()]
 
-    @mute_logger("odoo.sql_db")
-    def test_a_mark_touched_meanwhile_is_not_taken(self):
-        self._mark()
+    def _settle(self, cr, limit=None):
+        return api.Environment(cr, SUPERUSER_ID, {})["prepaid.settlement"]._settle_due(limit=limit)
+
+    def test_a_mark_made_meanwhile_is_not_taken(self):
+        self._mark(CIRCUITS[0])
         with self._connect() as cr:
-            cr.execute("SELECT 1")  # the settlement's snapshot
-            self._mark()  # readings it cannot see
-            settlement = api.Environment(cr, SUPERUSER_ID, {})["prepaid.settlement"]
-            with self.assertRaises(psycopg2.errors.SerializationFailure):
-                settlement._settle_due()
-            cr.rollback()
-        self.assertEqual(self._count(), 1)
+            cr.execute("SELECT 1 FROM prepaid_settlement_due")  # the settlement's snapshot
+            self._mark(CIRCUITS[0])  # of readings it cannot see
+            self.assertEqual(self._settle(cr), 1)
+        self.assertEqual(self._get_marks(), [[CIRCUITS[0]]])
+
+    def test_the_ingest_does_not_wait_for_a_settlement(self):
+        self._mark(*CIRCUITS)
+        with self._connect() as cr:
+            self.assertEqual(self._settle(cr, limit=1), 1)
+            with self._connect() as other:
+                other.execute("SET LOCAL lock_timeout = '2s'")
+                settlement = api.Environment(other, SUPERUSER_ID, {})["prepaid.settlement"]
+                with patch.object(type(settlement), "_ensure_job"):
+                    settlement._mark_due(CIRCUITS)
+        self.assertEqual(self._get_marks(), [[CIRCUITS[0]], list(CIRCUITS)])
 
     def test_a_mark_that_another_settlement_holds_is_left_to_it(self):
-        self._mark()
+        self._mark(CIRCUITS[0])
         with self._connect() as first, self._connect() as second:
-            first.execute("SELECT 1 FROM prepaid_settlement_due WHERE circuit_id = %s FOR UPDATE", [CIRCUIT])
-            settlement = api.Environment(second, SUPERUSER_ID, {})["prepaid.settlement"]
-            self.assertEqual(settlement._settle_due(limit=5), 0)
+            first.execute("SELECT 1 FROM prepaid_settlement_due FOR UPDATE")
+            self.assertEqual(self._settle(second, limit=5), 0)
             second.rollback()
             first.rollback()
-        self.assertEqual(self._count(), 1)
+        self.assertEqual(self._get_marks(), [[CIRCUITS[0]]])
+
+    def test_a_settlement_that_is_rolled_back_leaves_its_marks(self):
+        self._mark(*CIRCUITS)
+        with self._connect() as cr:
+            self.assertEqual(self._settle(cr, limit=1), 1)
+            cr.rollback()
+        self.assertEqual(self._get_marks(), [list(CIRCUITS)])
