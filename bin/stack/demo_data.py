@@ -339,6 +339,7 @@ def prepare_version(record, tariff):
 
 
 def load_tenancies(units, tariffs):
+    manager = env["res.users"].search([("login", "=", "manager")])
     for tenancy in site_file["tenancies"]:
         if env["contract.contract"].search_count([("account_number", "=", tenancy["account"])]):
             continue
@@ -356,6 +357,7 @@ def load_tenancies(units, tariffs):
                 "account_number": tenancy["account"],
                 "name": f"租赁合同 {tenancy['account']}",
                 "partner_id": partner.id,
+                "user_id": manager.id,
             }
         )
         for code in tenancy["units"]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -17,18 +17,34 @@ FLAGS = [
     "--disable-sync",
     "--disable-component-update",
 ]
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 TIMEOUT_MS = 30_000
 
 
 @contextmanager
 def phone(url: str) -> Iterator[Page]:
-    """A fresh Chinese browser of a phone's size. A script error on any page fails the test."""
+    """A fresh Chinese browser of a phone's size."""
+    with _browser(url, PHONE) as page:
+        yield page
+
+
+@contextmanager
+def back_office(url: str, login: str, password: str) -> Iterator[Page]:
+    """A fresh Chinese browser on a desk, signed in to the backend."""
+    with _browser(url, DESK) as page:
+        sign_in(page, login, password, lands_at="/odoo")
+        yield page
+
+
+@contextmanager
+def _browser(url: str, size: ViewportSize) -> Iterator[Page]:
+    """A script error on any page fails the test."""
     errors: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = browser.new_context(
-            base_url=url, viewport=PHONE, locale="zh-CN", timezone_id="Asia/Shanghai"
+            base_url=url, viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai"
         )
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
@@ -41,12 +57,12 @@ def phone(url: str) -> Iterator[Page]:
     assert not errors, errors
 
 
-def sign_in(page: Page, login: str, password: str) -> None:
+def sign_in(page: Page, login: str, password: str, lands_at: str = "/my") -> None:
     page.goto("/web/login")
     page.fill("input[name=login]", login)
     page.fill("input[name=password]", password)
     page.click("form.oe_login_form button[type=submit]")
-    page.wait_for_url(re.compile(r"/my"))
+    page.wait_for_url(re.compile(re.escape(lands_at)))
 
 
 def top_up(page: Page, amount: str) -> None:

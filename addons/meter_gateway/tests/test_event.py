@@ -132,6 +132,16 @@ class TestEvent(MeterCase):
         self.face.api_hello({"protocol": 1})
         self.assertEqual(alarm.state, "resolved")
 
+    def test_a_job_writes_its_alarms_in_the_language_of_the_company(self):
+        self.env["res.lang"]._activate_lang("zh_CN")
+        self.env.company.partner_id.lang = "zh_CN"
+        self.face.api_hello({"protocol": 1})
+        self.connector.last_seen_at = self.utc(self.now - 300)
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            self.env.ref("meter_gateway.ir_cron_silent").method_direct_trigger()
+        self.assertIn("连接器", self.open_alarms("connector_offline").message)
+
     def test_a_dead_gateway_or_connector_is_one_alarm_and_not_one_for_each_meter(self):
         self.ingest(
             [

@@ -42,8 +42,9 @@ class PrepaidCase(models.Model):
 
     @api.depends("contract_id", "opened_at", "closed_at")
     def _compute_order_ids(self):
+        occupancies = self.contract_id._get_all_occupancies()
         for case in self:
-            points = case.contract_id._get_all_occupancies().unit_id.service_point_ids
+            points = occupancies[case.contract_id].unit_id.service_point_ids
             domain = [
                 ("circuit_id.service_point_id", "in", points.ids),
                 ("create_date", ">=", case.opened_at),

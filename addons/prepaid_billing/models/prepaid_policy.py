@@ -73,7 +73,7 @@ class PrepaidPolicy(models.Model):
         tracking=True,
         help="More wait for a person. 0: each one waits.",
     )
-    summary = fields.Text(compute="_compute_summary", string="In Words")
+    summary = fields.Text(compute="_compute_summary", string="What It Says")
 
     _hours = models.Constraint(
         "CHECK (hour_from >= 0 AND hour_from < 24 AND hour_to > 0 AND hour_to <= 24)",

@@ -7,6 +7,7 @@ from . import (
     audit_seal_line,
     contract_contract,
     ir_actions_report,
+    ir_cron,
     property_building,
     property_floor,
     property_occupancy,
