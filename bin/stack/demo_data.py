@@ -177,9 +177,9 @@ def load_bus(gateway_record, gateway, bus, models, units):
         "gateway_id": gateway_record.id,
         "number": bus["number"],
         "baudrate": str(bus["baudrate"]),
-        "parity": bus["parity"],
-        "stopbits": str(bus["stopbits"]),
-        "framing": bus["framing"],
+        "parity": bus.get("parity", "E"),
+        "stopbits": str(bus.get("stopbits", 1)),
+        "framing": bus.get("framing", "transparent"),
         **bus_link(gateway, bus),
     }
     record = find_or_create(
