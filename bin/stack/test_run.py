@@ -15,15 +15,6 @@ from .system import demoted, service_env
 
 PARTS = ("connector", "odoo", "system")
 TEST_DATABASE = "addon_tests"
-FOREIGN_ADDONS = (
-    "l10n_cn",
-    "contract",
-    "queue_job",
-    "report_xlsx",
-    "payment_demo",
-    "account_payment",
-    "portal",
-)
 
 _TOTAL = re.compile(r"(\d+) failed, (\d+) error\(s\) of (\d+) tests when loading database")
 _PER_ADDON = re.compile(r"odoo\.tests\.stats: (\w+): (\d+) tests")
