@@ -18,9 +18,8 @@ from .errors import KeyProblem
 from .signing import MAX_KEY_BITS, MAX_TEXT, MIN_KEY_BITS
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
-_RSA_SIGNATURES = (
-    "1.2.840.113549.1.1."  # the root file also holds SM2 and ECDSA certificates, which do not count
-)
+_RSA_SIGNATURES = bytes.fromhex("2a864886f70d0101")  # 1.2.840.113549.1.1.*
+_SEQUENCE, _INTEGER, _OID, _VERSION = 0x30, 0x02, 0x06, 0xA0
 MAX_CERTIFICATES = 20
 
 

@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 PRODUCTION_URL = "https://openapi.alipay.com/gateway.do"
 SANDBOX_URL = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 
-CONNECT_S, READ_S, TOTAL_S = 5, 10, 20
+SILENCE_S, TOTAL_S = 10, 20  # to connect or between two pieces of an answer; altogether
 MAX_ANSWER = 256 * 1024
 MAX_BILL = 32 * 1024 * 1024
 BILL_HOSTS = (".alipay.com", ".alipaydev.com", ".alipayobjects.com")
@@ -199,7 +199,7 @@ class Client:
                 url,
                 data=data,
                 headers=headers,
-                timeout=(CONNECT_S, READ_S),
+                timeout=SILENCE_S,
                 allow_redirects=False,
                 stream=True,
             ) as response:
