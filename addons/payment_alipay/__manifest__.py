@@ -6,5 +6,17 @@
     "author": "Prepaid Utility Contributors",
     "license": "AGPL-3",
     "depends": ["payment_reconciliation"],
-    "data": [],
+    "external_dependencies": {"python": ["cryptography", "requests"]},
+    "data": [
+        "views/payment_alipay_templates.xml",
+        "views/payment_provider_views.xml",
+        "data/payment_provider_data.xml",  # depends on the templates
+    ],
+    "assets": {
+        "web.assets_frontend": [
+            "payment_alipay/static/src/interactions/*.js",
+        ],
+    },
+    "post_init_hook": "post_init_hook",
+    "uninstall_hook": "uninstall_hook",
 }
