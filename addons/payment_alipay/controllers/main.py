@@ -1,4 +1,3 @@
-import base64
 import logging
 
 from odoo import http
@@ -6,18 +5,17 @@ from odoo.addons.payment import utils as payment_utils
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 from odoo.exceptions import ValidationError
 from odoo.http import request
-from odoo.tools.image import image_data_uri
 from werkzeug.exceptions import NotFound
 
 from .. import const
 from ..alipay.errors import AlipayError
 from ..alipay.notification import read_notice, verify_notice
+from ..alipay.qr import make_image_uri
 
 _logger = logging.getLogger(__name__)
 
 MAX_NOTICE = 64 * 1024
 MAX_ID = 2**31 - 1
-QR_PIXELS = 260
 FINAL = ("done", "authorized", "cancel", "error")
 
 
@@ -133,8 +131,7 @@ class AlipayController(http.Controller):
             text = transaction._alipay_get_qr_text()
         except ValidationError as error:
             return {**values, "problem": str(error)}
-        png = transaction.env["ir.actions.report"].barcode("QR", text, width=QR_PIXELS, height=QR_PIXELS)
-        values["qr_image"] = image_data_uri(base64.b64encode(png))
+        values["qr_image"] = make_image_uri(text)
         if transaction.provider_id._alipay_get_gateway()[1]:
             values["stand_in_url"] = text  # a stand-in's code is a page to click through
         return values

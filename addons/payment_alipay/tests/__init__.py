@@ -1,1 +1,10 @@
-from . import test_bill, test_client, test_keys, test_notice
+from . import (
+    test_bill,
+    test_client,
+    test_gateway,
+    test_keys,
+    test_notice,
+    test_notify_route,
+    test_pages,
+    test_settings,
+)
