@@ -76,17 +76,19 @@ class PaymentTransaction(models.Model):
             values = {"access_token": self._alipay_get_access_token()}
             return {"api_url": f"/payment/alipay/qr/{self.id}", "method": "get", "values": values}
         method, product = const.PRODUCTS[self.alipay_product]
-        base_url = self.provider_id.get_base_url()
+        return_url = urljoin(self.provider_id.get_base_url(), "/payment/alipay/return")
+        order = self._alipay_prepare_order() | {"product_code": product}
+        if self.alipay_product == "wap":
+            order["quit_url"] = return_url  # for who turns back on the phone
         url, values = self.provider_id._alipay_get_client().build_form(
-            method,
-            self._alipay_prepare_order() | {"product_code": product},
-            notify_url=self._alipay_get_notify_url(),
-            return_url=urljoin(base_url, "/payment/alipay/return"),
+            method, order, notify_url=self._alipay_get_notify_url(), return_url=return_url
         )
         return {"api_url": url, "method": "post", "values": values}
 
     def _alipay_prepare_order(self):
         """Order as Alipay wants it. The same each time it is asked for, so that it can be sent twice."""
+        if self.currency_id.name != "CNY":
+            raise ValidationError(self.env._("Alipay takes payments in CNY only."))
         return {
             "out_trade_no": self.reference,
             "total_amount": format_yuan(self.gateway_fen),

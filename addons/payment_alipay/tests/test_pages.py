@@ -149,12 +149,12 @@ class TestPages(AlipayHttpCase):
         self.standin.say((500, {}, b""))
         page = self.url_open(url)
         self.assertEqual(page.status_code, 200)
-        self.assertNotIn("data:image/svg+xml;base64,", page.text.split("o_alipay_qr")[1])
+        self.assertNotIn("data:image/svg+xml;base64,", page.text.split("o_alipay_qr", 1)[1])
         first = self.standin.requests[0]["biz_content"]
         self.standin.say(
             ok(PRECREATE, out_trade_no=transaction.reference, qr_code="https://qr.alipay.com/bax0")
         )
-        self.assertIn("data:image/svg+xml;base64,", self.url_open(url).text.split("o_alipay_qr")[1])
+        self.assertIn("data:image/svg+xml;base64,", self.url_open(url).text.split("o_alipay_qr", 1)[1])
         self.assertEqual(self.standin.requests[0]["biz_content"], first)
 
     def test_after_its_time_no_code_is_shown(self):
