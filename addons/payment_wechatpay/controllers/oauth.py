@@ -5,7 +5,6 @@ from odoo import http
 from odoo.addons.payment.logging import get_payment_logger
 from odoo.http import request
 from odoo.tools.urls import urljoin
-from werkzeug.exceptions import Forbidden
 from werkzeug.urls import url_encode
 
 from ..const import OAUTH_ROUTE, PAY_ROUTE, SENSITIVE_KEYS
@@ -35,7 +34,10 @@ def start_oauth(tx_sudo):
 class WechatpayOauth(http.Controller):
     @http.route(OAUTH_ROUTE, type="http", auth="public", methods=["GET"], sitemap=False)
     def wechatpay_oauth(self, code=None, state=None, **_kwargs):
-        """Learn the payer's openid and go on to the payment page. 403 unless this session asked for exactly this."""
+        """Learn the payer's openid and go on to the payment page. 403 unless this session asked for exactly this.
+
+        Refusals are returned, not raised: only then the session is stored without the state that was used up.
+        """
         expected = request.session.pop(_STATE_KEY, None) or {}
         if (
             not state
@@ -43,7 +45,7 @@ class WechatpayOauth(http.Controller):
             or time.time() - expected["at"] > _STATE_LIFE_S
         ):
             _logger.warning("OAuth answer refused: it does not belong to this session.")
-            raise Forbidden
+            return self._refuse()
         tx_sudo = request.env["payment.transaction"].sudo().browse(expected["transaction_id"]).exists()
         provider_sudo = tx_sudo.provider_id
         is_simulated = provider_sudo._is_wechatpay_simulated()
@@ -56,8 +58,15 @@ class WechatpayOauth(http.Controller):
             )
         except WechatPayError as error:
             _logger.warning("OAuth of transaction %s failed: %s", tx_sudo.reference, error)
-            raise Forbidden from None
+            return self._refuse()
         known = request.session.get("wechatpay_openids", {})
         request.session["wechatpay_openids"] = known | {provider_sudo.wechatpay_appid: openid}
         token = url_encode({"access_token": tx_sudo._get_wechatpay_token()})
         return request.redirect(f"{PAY_ROUTE}/{tx_sudo.id}?{token}", code=303)
+
+    @staticmethod
+    def _refuse():
+        text = request.env._("WeChat did not tell who is paying. Please go back and try again.")
+        return request.make_response(
+            text, headers=[("Content-Type", "text/plain; charset=utf-8")], status=403
+        )

@@ -29,7 +29,7 @@ class PaymentWechatpayKey(models.Model):
         store=True,
         readonly=False,
         precompute=True,
-        string="ID",
+        string="Key ID",
         help="Public key: its ID from the merchant platform, PUB_KEY_ID_… . Certificate: its serial, filled in here.",
     )
     pem = fields.Text("Key or Certificate (PEM)", required=True)

@@ -1,1 +1,1 @@
-from . import test_bill, test_client, test_crypto
+from . import test_bill, test_client, test_crypto, test_notify, test_pay, test_refund, test_settings

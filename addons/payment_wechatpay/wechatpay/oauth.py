@@ -3,6 +3,7 @@
 These answers are not signed; TLS is what they rest on. The code is single-use and was sent to our own address.
 """
 
+import logging
 import re
 from urllib.parse import urlencode
 
@@ -14,6 +15,23 @@ from .strict_json import parse_object
 
 AUTHORIZE_URL = "https://open.weixin.qq.com"
 TOKEN_URL = "https://api.weixin.qq.com"  # noqa: S105 - an address
+
+
+class _SecretFilter(logging.Filter):
+    """Takes the secret and the code, which WeChat wants in the address, out of urllib3's debug lines."""
+
+    _parameter = re.compile(r"\b(secret|code)=[^&\s]*")
+
+    def filter(self, record):
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                self._parameter.sub(r"\1=***", value) if isinstance(value, str) else value
+                for value in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_SecretFilter())
 
 _OPENID = re.compile(r"[0-9A-Za-z_\-]{6,128}")
 _CODE = re.compile(r"[0-9A-Za-z_\-]{1,128}")
