@@ -1,4 +1,3 @@
-import base64
 import json
 import time
 
@@ -6,15 +5,14 @@ from odoo import fields, http
 from odoo.addons.payment import utils as payment_utils
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.http import request
-from odoo.tools.image import image_data_uri
 from odoo.tools.urls import urljoin
 from werkzeug.exceptions import NotFound
 from werkzeug.urls import url_encode
 
 from ..const import ASK_AGAIN_S, CODE, PAY_ROUTE, SENSITIVE_KEYS, STATUS_ROUTE
-from ..wechatpay.errors import WechatPayError
+from ..qr import make_data_uri
 from .oauth import start_oauth
 
 _logger = get_payment_logger(__name__, SENSITIVE_KEYS)
@@ -68,11 +66,7 @@ class WechatpayPay(http.Controller):
         if values["kind"] == "jsapi":
             client = tx_sudo.provider_id._get_wechatpay_client()
             return values | {"jsapi": json.dumps(client.get_jsapi_values(code))}
-        return values | {"qr_code": self._get_qr_code(code)}
-
-    def _get_qr_code(self, code):
-        picture = request.env["ir.actions.report"].sudo().barcode("QR", code, width=480, height=480)
-        return image_data_uri(base64.b64encode(picture))
+        return values | {"qr_code": make_data_uri(code)}
 
     def _get_h5_url(self, tx_sudo, code, access_token):
         """The app comes back to this page, which then asks what became of the payment."""
@@ -108,7 +102,7 @@ class WechatpayPay(http.Controller):
     def _ask(tx_sudo):
         try:
             data = tx_sudo._gateway_query()
-        except (WechatPayError, ValidationError) as error:
+        except UserError as error:
             _logger.info("Transaction %s: WeChat Pay was asked in vain: %s", tx_sudo.reference, error)
             return
         if data and data["state"] == "paid":

@@ -29,6 +29,11 @@ class PaymentProvider(models.Model):
     def _get_guarded_codes(self):
         return super()._get_guarded_codes() | {CODE}
 
+    def _get_gateway_expiry_minutes(self):
+        if self.code != CODE:
+            return super()._get_gateway_expiry_minutes()
+        return self.sudo().wechatpay_expiry_minutes
+
     # --- who we are, whom we trust --------------------------------------------------------------------------------
 
     def _is_wechatpay_simulated(self):
@@ -127,7 +132,7 @@ class PaymentProvider(models.Model):
     # --- bills ----------------------------------------------------------------------------------------------------
 
     def _gateway_fetch_bill(self, day):
-        """{"lines", "totals"} of a date; the fund bill's fees and movements under totals["funds"]."""
+        """Trade bill of a date; the fund bill's totals (what really moved, fees as they were taken) beside its own."""
         if self.code != CODE:
             return super()._gateway_fetch_bill(day)
         client = self._get_wechatpay_client()
@@ -135,6 +140,8 @@ class PaymentProvider(models.Model):
             result = client.fetch_trade_bill(day) or {"lines": [], "totals": {}}
             funds = client.fetch_fund_bill(day)
         except WechatPayError as error:
+            if isinstance(error, ApiError) and error.is_fact("STATEMENT_CREATING"):
+                return None
             raise UserError(self._get_wechatpay_error_text(error)) from None
         result["totals"]["funds"] = funds and funds["totals"]
         return result

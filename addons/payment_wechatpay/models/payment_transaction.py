@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.addons.payment import utils as payment_utils
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.http import request
 from odoo.tools.urls import urljoin
 
@@ -165,21 +165,36 @@ class PaymentTransaction(models.Model):
                 raise MessageError("refund of another payment")
         return data
 
-    def _gateway_query(self):
-        """Facts about this transaction as WeChat Pay knows them now, or None when it knows nothing of it.
+    def _process(self, provider_code, payment_data):
+        transaction = super()._process(provider_code, payment_data)
+        if provider_code == CODE and payment_data.get("detail") == "ABNORMAL" and transaction.state != "done":
+            transaction._open_gateway_case(
+                "state_differs",
+                payment_data,
+                self.env._(
+                    "The payer's card took nothing back: finish this refund on WeChat's merchant platform."
+                ),
+            )
+        return transaction
 
-        A pending refund it knows nothing of never arrived: it is asked for again, with the same number.
-        """
+    def _gateway_query(self):
         if self.provider_code != CODE:
             return super()._gateway_query()
+        try:
+            facts = self._query_wechatpay()
+            return facts and self._normalize_wechatpay(facts)
+        except WechatPayError as error:
+            raise UserError(self.provider_id._get_wechatpay_error_text(error)) from None
+
+    def _query_wechatpay(self):
+        """A pending refund WeChat Pay knows nothing of never arrived: it is asked for again, with the same number."""
         client = self.provider_id._get_wechatpay_client()
-        if self.operation == "refund":
-            facts = client.query_refund(self.reference)
-            if facts is None and self.state == "pending":
-                facts = client.refund(self._prepare_wechatpay_refund())
-        else:
-            facts = client.query_order(self.reference)
-        return facts and self._normalize_wechatpay(facts)
+        if self.operation != "refund":
+            return client.query_order(self.reference)
+        facts = client.query_refund(self.reference)
+        if facts is None and self.state == "pending":
+            facts = client.refund(self._prepare_wechatpay_refund())
+        return facts
 
     def _gateway_close(self):
         """Close the order: closed, paid (the payer was faster) or unknown (ask again later)."""

@@ -77,8 +77,17 @@ class TestTradeBill(BaseCase):
             self.assertEqual(
                 [tuple(line[key] for key in keys) for line in result["lines"]],
                 [
-                    ("payment", "REF1", "4200001", "", 8800, "52.8", "SUCCESS", "2026-11-20T02:00:00Z"),
-                    ("refund", "REF1", "5030001", "R-REF1", 123, "-0.738", "SUCCESS", "2026-11-20T15:59:59Z"),
+                    ("payment", "REF1", "4200001", "", 8800, "52.8", "paid", "2026-11-20T02:00:00Z"),
+                    (
+                        "refund",
+                        "REF1",
+                        "5030001",
+                        "R-REF1",
+                        123,
+                        "-0.738",
+                        "refunded",
+                        "2026-11-20T15:59:59Z",
+                    ),
                 ],
             )
             self.assertEqual(

@@ -79,7 +79,7 @@ class TestPayPage(PayCase):
         transaction = self._make_transaction()
         response = self._open(transaction)
         self.assertEqual(response.status_code, 200)
-        self.assertIn('src="data:image/png;base64,', response.text)
+        self.assertIn('src="data:image/svg+xml;base64,', response.text)
         seconds = int(re.search(r'data-seconds-left="(\d+)"', response.text)[1])
         self.assertTrue(800 < seconds <= 900, seconds)
         order = parse_order(self.gateway.requests[0])
@@ -112,10 +112,10 @@ class TestPayPage(PayCase):
             with mute_logger(*PAY_LOGGERS):
                 response = self._open(transaction)
             self.assertIn("o_wechatpay_reload", response.text)
-            self.assertNotIn("data:image/png", response.text)
+            self.assertNotIn("data:image/svg+xml", response.text)
         self.answers["/v3/pay/transactions/native"] = good
         self.gateway.script = self._serve
-        self.assertIn("data:image/png", self._open(transaction).text)
+        self.assertIn("data:image/svg+xml", self._open(transaction).text)
         bodies = {request[3] for request in self.gateway.requests}
         self.assertEqual((len(self.gateway.requests), len(bodies)), (3, 1))
 
@@ -173,6 +173,68 @@ class TestPayPage(PayCase):
             self.answers[f"/v3/pay/transactions/out-trade-no/{transaction.reference}"] = payment
             self.assertFalse(self._ask_status(transaction)["is_final"])
         self.assertEqual(len(self.gateway.requests), 2, "the gateway is not asked at every poll")
+
+
+@tagged("post_install", "-at_install")
+class TestPayInBrowser(PayCase):
+    def _browse(self, transaction, code, ready):
+        self.env.flush_all()
+        self.browser_js(
+            f"{PAY_ROUTE}/{transaction.id}?access_token={transaction._get_wechatpay_token()}",
+            code,
+            ready,
+            timeout=60,
+        )
+        self.env.invalidate_all()
+
+    def test_page_counts_down_and_notices_the_payment_by_itself(self):
+        transaction = self._make_transaction()
+        body = gateway.make_event(gateway.make_payment(transaction.reference, 8800))
+        callback = json.dumps(
+            {
+                "method": "POST",
+                "headers": {"Content-Type": "application/json"} | gateway.sign_headers(body),
+                "body": body.decode(),
+            }
+        )
+        code = f"""
+            const text = () => document.querySelector(".o_wechatpay_countdown").textContent;
+            const before = text();
+            if (!/^1[45]:\\d\\d$/.test(before)) {{ console.error(`countdown shows ${{before}}`); }}
+            setTimeout(async () => {{
+                if (text() === before) {{ console.error("the countdown stands still"); }}
+                const answer = await fetch("/payment/wechatpay/notify/{self.provider.id}", {callback});
+                if (answer.status !== 200) {{ console.error(`callback: ${{answer.status}}`); }}
+            }}, 2500);
+            // the page leaves by itself: the next one is Odoo's
+            window.addEventListener("beforeunload", () => console.log("test successful"));
+        """
+        self._browse(transaction, code, "!!document.querySelector('.o_wechatpay_countdown')?.textContent")
+        self.assertEqual(transaction.state, "done")
+
+    def test_payment_window_inside_wechat_is_no_proof_of_payment(self):
+        transaction = self._make_transaction(wechatpay_kind="jsapi", wechatpay_openid=OPENID)
+        code = """
+            const asked = [];
+            window.WeixinJSBridge = { invoke: (name, values, done) => {
+                asked.push([name, values]);
+                done({ err_msg: asked.length === 1 ? "get_brand_wcpay_request:cancel" : "get_brand_wcpay_request:ok" });
+            } };
+            document.dispatchEvent(new Event("WeixinJSBridgeReady"));
+            const isShown = (name) => !document.querySelector(`.o_wechatpay_${name}`).classList.contains("d-none");
+            const check = (isTrue, text) => isTrue || console.error(text);
+            check(asked.length === 1 && asked[0][0] === "getBrandWCPayRequest", "the window was not opened");
+            check(asked[0][1].package.startsWith("prepay_id=wx") && asked[0][1].paySign, "values are missing");
+            check(isShown("failed") && !isShown("checking"), "cancelling is not told");
+            document.querySelector(".o_wechatpay_start").click();
+            check(asked.length === 2 && isShown("checking") && !isShown("failed"), "paying again is not possible");
+            setTimeout(() => {
+                check(location.pathname.startsWith("/payment/wechatpay/pay"), "the page took the window's word for it");
+                console.log("test successful");
+            }, 3000);
+        """
+        self._browse(transaction, code, "!!document.querySelector('.o_wechatpay_countdown')?.textContent")
+        self.assertEqual(transaction.state, "pending")
 
 
 @tagged("post_install", "-at_install")

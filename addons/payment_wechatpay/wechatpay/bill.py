@@ -14,13 +14,20 @@ from .errors import MessageError
 _YUAN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
 #: 交易状态 of a line -> kind of line
 _KINDS = {"SUCCESS": "payment", "REFUND": "refund", "REVOKED": "refund"}
+#: 退款状态 of a line -> state. CHANGE: the payer's card took nothing back, the merchant has to finish it.
+_REFUND_STATES = {
+    "SUCCESS": "refunded",
+    "PROCESSING": "refunding",
+    "CHANGE": "refunding",
+    "FAIL": "refund_failed",
+}
 
 
 def parse_trade_bill(content, day):
     """{"lines": [...], "totals": {...}} of a trade bill (bytes) of a date.
 
     line: kind, reference, gateway_reference, refund_reference, fen, fee_fen_text, state, at (ISO UTC), raw.
-    state: SUCCESS for payments; SUCCESS, PROCESSING, FAIL or CHANGE for refunds.
+    state: paid; refunded, refunding, refund_failed.
     """
     rows, summary = _split(content)
     lines = [_read_trade_line(row, day) for row in rows]
@@ -55,10 +62,17 @@ def _read_trade_line(row, day):
         "refund_reference": _get(row, "商户退款单号") if is_refund else "",
         "fen": fen,
         "fee_fen_text": _to_fen_text(_get(row, "手续费")),
-        "state": _get(row, "退款状态") if is_refund else status,
+        "state": _get_refund_state(row) if is_refund else "paid",
         "at": _to_utc(_get(row, "交易时间"), day),
         "raw": row,
     }
+
+
+def _get_refund_state(row):
+    status = _get(row, "退款状态")
+    if status not in _REFUND_STATES:
+        raise MessageError("bill line of an unknown state")
+    return _REFUND_STATES[status]
 
 
 def parse_fund_bill(content, day):
