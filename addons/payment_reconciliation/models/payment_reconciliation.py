@@ -35,5 +35,8 @@ class PaymentReconciliation(models.Model):
     def _cron_reconcile(self):
         """Reconcile the last days that are still open, once their bills are there."""
 
+    def _update_state_sudo(self):
+        """Differences whose cases are all closed are settled."""
+
     def action_run(self):
         """Fetch the bill again and compare anew."""

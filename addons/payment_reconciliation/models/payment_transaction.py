@@ -1,9 +1,20 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
+from ..const import POLL_MINUTES
 from ..fen import LARGEST_FEN, to_fen, to_yuan
+
+#: What only the gateway's word changes.
+OWN_FIELDS = {
+    "provider_reference",
+    "gateway_expires_at",
+    "gateway_paid_at",
+    "gateway_late",
+    "gateway_next_poll_at",
+    "gateway_polls",
+}
 
 
 class PaymentTransaction(models.Model):
@@ -49,10 +60,13 @@ class PaymentTransaction(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         codes = self.env["payment.provider"]._get_guarded_codes()
+        vals_list = [dict(vals) for vals in vals_list]
         for vals in vals_list:
             vals.pop("gateway_fen", None)
-            provider = self.env["payment.provider"].browse(vals["provider_id"])
+            # As superuser: payers and accountants make payments with providers they may not read.
+            provider = self.env["payment.provider"].sudo().browse(vals["provider_id"])
             if provider.code in codes:
+                self._check_gateway_writer(vals)
                 vals.update(self._prepare_gateway_values(provider, vals))
         return super().create(vals_list)
 
@@ -64,8 +78,10 @@ class PaymentTransaction(models.Model):
                 self.env._("Payments of more than %(amount)s are not possible.", amount=to_yuan(LARGEST_FEN))
             )
         now = fields.Datetime.now()
-        values = {"gateway_fen": fen, "gateway_next_poll_at": now + timedelta(minutes=1)}
-        if vals.get("operation") != "refund" and not vals.get("gateway_expires_at"):
+        values = {"gateway_fen": fen, "gateway_next_poll_at": now + timedelta(minutes=POLL_MINUTES[0])}
+        if vals.get("operation") == "refund":
+            self.browse(vals.get("source_transaction_id"))._check_gateway_refund(-fen)
+        elif not vals.get("gateway_expires_at"):
             lifetime = provider._get_gateway_expiry_minutes()
             values["gateway_expires_at"] = now + timedelta(minutes=lifetime)
         return values
@@ -73,12 +89,18 @@ class PaymentTransaction(models.Model):
     def write(self, vals):
         if "gateway_fen" in vals:
             raise UserError(self.env._("The amount of a transaction is fixed when it is created."))
+        if any(transaction._is_gateway_guarded() for transaction in self):
+            self._check_gateway_writer(vals)
         return super().write(vals)
 
+    def _check_gateway_writer(self, vals):
+        """Nobody declares a payment paid by hand, though accountants may write transactions. Code does, as superuser."""
+        if not self.env.su and (vals.get("state", "draft") != "draft" or not OWN_FIELDS.isdisjoint(vals)):
+            raise AccessError(self.env._("Payments are confirmed by the gateway, not by hand."))
+
     def _is_gateway_guarded(self):
-        """Also for validation transactions: their amount of 0 fen is compared like any other."""
         self.ensure_one()
-        return self.sudo().provider_id.code in self.env["payment.provider"]._get_guarded_codes()
+        return self.provider_code in self.env["payment.provider"]._get_guarded_codes()
 
     # --- hooks of a provider addon ----------------------------------------------------------------------------------
 
