@@ -230,8 +230,9 @@ class PaymentProvider(models.Model):
     # --- what Odoo's payment asks ---------------------------------------------------------------------------------
 
     def _compute_feature_support_fields(self):
-        super()._compute_feature_support_fields()
+        result = super()._compute_feature_support_fields()
         self.filtered(lambda p: p.code == "alipay").support_refund = "partial"
+        return result
 
     def _get_supported_currencies(self):
         currencies = super()._get_supported_currencies()
@@ -272,6 +273,11 @@ class PaymentProvider(models.Model):
     @api.model
     def _get_guarded_codes(self):
         return super()._get_guarded_codes() | {const.PROVIDER_CODE}
+
+    def _get_gateway_expiry_minutes(self):
+        if self.code != "alipay":
+            return super()._get_gateway_expiry_minutes()
+        return self.alipay_expiry_minutes
 
     def _alipay_get_keys_sudo(self):
         """Keys as superuser: payers and notices may use them, never see them. Raises ValidationError."""
@@ -323,15 +329,6 @@ class PaymentProvider(models.Model):
             "The answer was not signed by Alipay and was ignored: %(detail)s", detail=str(error)
         )
 
-    def action_alipay_test(self):
-        self.ensure_one()
-        self.check_access("write")
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {"type": "success", "message": self._gateway_test()},
-        }
-
     def _gateway_test(self):
         """Ask for an order that cannot exist: a signed "no such order" proves address, application and both keys."""
         self.ensure_one()
@@ -347,7 +344,7 @@ class PaymentProvider(models.Model):
         return self.env._("Connected: Alipay knows the application, and its answer was signed with its key.")
 
     def _gateway_fetch_bill(self, day):
-        """(lines, totals) of a day's trade bill, times in UTC, amounts positive. None when there is none (yet)."""
+        """Lines and totals of a day's trade bill. None when there is none (yet)."""
         self.ensure_one()
         if self.code != "alipay":
             return super()._gateway_fetch_bill(day)
@@ -357,13 +354,12 @@ class PaymentProvider(models.Model):
             return None
         except AlipayError as error:
             raise UserError(self._alipay_get_error_text(error)) from error
-        lines = [self._alipay_prepare_bill_line(row) for row in bill.rows]
         totals = {
             "payment_fen": bill.get_total_fen("payment"),
             "refund_fen": bill.get_total_fen("refund"),
             "fee_text": str(sum((row.fee for row in bill.rows), Decimal(0))),
         }
-        return lines, totals
+        return {"lines": [self._alipay_prepare_bill_line(row) for row in bill.rows], "totals": totals}
 
     def _alipay_prepare_bill_line(self, row):
         return {

@@ -1,7 +1,7 @@
 import hashlib
 import re
 import secrets
-from datetime import UTC, timedelta
+from datetime import UTC
 
 from odoo import api, fields, models
 from odoo.addons.payment import utils as payment_utils
@@ -58,14 +58,6 @@ class PaymentTransaction(models.Model):
         return hashlib.sha256(uuid.encode()).hexdigest()[:8].upper()
 
     # --- the payer's way to Alipay --------------------------------------------------------------------------------
-
-    def _get_specific_create_values(self, provider_code, values):
-        result = super()._get_specific_create_values(provider_code, values)
-        if provider_code == const.PROVIDER_CODE and values.get("operation") != "refund":
-            provider = self.env["payment.provider"].browse(values["provider_id"])
-            lifetime = timedelta(minutes=provider.alipay_expiry_minutes)
-            result = {**result, "gateway_expires_at": fields.Datetime.now() + lifetime}
-        return result
 
     def _get_specific_rendering_values(self, processing_values):
         """Action, method and fields of the form that takes the payer to Alipay or to our QR page."""

@@ -1,5 +1,6 @@
 from . import (
     test_bill,
+    test_browser,
     test_client,
     test_gateway,
     test_keys,

@@ -116,12 +116,12 @@ class TestQuery(GatewayCase):
 
     def test_the_connection_is_tested_by_a_signed_no(self):
         self.standin.say(refuse(QUERY, "ACQ.TRADE_NOT_EXIST"))
-        self.assertIn("type", self.provider.action_alipay_test())
+        self.assertIn("type", self.provider.action_gateway_test())
         error = b'{"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}}'
         for reply in (refuse(QUERY, "isv.invalid-signature", "40002"), error, (500, {}, b"")):
             self.standin.say(reply)
             with self.assertRaises(ValidationError):
-                self.provider.action_alipay_test()
+                self.provider.action_gateway_test()
 
 
 @tagged("post_install", "-at_install")
@@ -236,7 +236,8 @@ class TestBillOfProvider(GatewayCase):
 
     def test_a_day_s_bill_becomes_lines(self):
         rows = [make_row("1", "DB_1"), make_row("1", "DB_1", "退款", "-30.00", "R_DB_1", "0.18")]
-        lines, totals = self._fetch(make_text(rows))
+        bill = self._fetch(make_text(rows))
+        lines, totals = bill["lines"], bill["totals"]
         self.assertEqual(
             [(line["kind"], line["fen"], line["state"]) for line in lines],
             [("payment", 10000, "paid"), ("refund", 3000, "refunded")],
