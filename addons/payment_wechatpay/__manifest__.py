@@ -14,6 +14,9 @@
         "data/ir_cron_data.xml",
     ],
     "assets": {
+        "web.assets_backend": [
+            "payment_wechatpay/static/src/backend/*.scss",
+        ],
         "web.assets_frontend": [
             "payment_wechatpay/static/src/interactions/*.js",
             "payment_wechatpay/static/src/scss/*.scss",

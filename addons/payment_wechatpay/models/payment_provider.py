@@ -1,10 +1,11 @@
 import re
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.http import request
 
-from ..const import CODE, CURRENCY, LONGEST_EXPIRY_MIN, METHOD_CODE, SHORTEST_EXPIRY_MIN
+from ..const import CODE, CURRENCY, EXPIRY_WARNING_DAYS, LONGEST_EXPIRY_MIN, METHOD_CODE, SHORTEST_EXPIRY_MIN
 from ..user_agent import choose_kind
 from ..wechatpay import keys
 from ..wechatpay.client import is_loopback_url
@@ -40,6 +41,9 @@ class PaymentProvider(models.Model):
     )
     wechatpay_certificate_until = fields.Datetime(
         "Certificate Valid Until", compute="_compute_wechatpay_certificate", groups="base.group_system"
+    )
+    wechatpay_is_certificate_ending = fields.Boolean(
+        compute="_compute_wechatpay_certificate", groups="base.group_system"
     )
     wechatpay_key_ids = fields.One2many(
         "payment.wechatpay.key", "provider_id", string="Keys of WeChat Pay", groups="base.group_system"
@@ -127,8 +131,10 @@ class PaymentProvider(models.Model):
             except KeyMaterialError:
                 certificate = None
             provider.wechatpay_certificate_serial = certificate and keys.get_certificate_serial(certificate)
-            provider.wechatpay_certificate_until = certificate and certificate.not_valid_after_utc.replace(
-                tzinfo=None
+            until = certificate and certificate.not_valid_after_utc.replace(tzinfo=None)
+            provider.wechatpay_certificate_until = until
+            provider.wechatpay_is_certificate_ending = bool(
+                until and until < fields.Datetime.now() + timedelta(days=EXPIRY_WARNING_DAYS)
             )
 
     @api.constrains("wechatpay_private_key", "wechatpay_certificate", "wechatpay_api_v3_key")

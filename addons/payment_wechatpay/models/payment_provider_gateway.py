@@ -1,10 +1,8 @@
-from datetime import timedelta
-
 from odoo import api, fields, models
 from odoo.addons.payment.logging import get_payment_logger
 from odoo.exceptions import UserError, ValidationError
 
-from ..const import CODE, EXPIRY_WARNING_DAYS, SENSITIVE_KEYS
+from ..const import CODE, SENSITIVE_KEYS
 from ..reference import get_database_prefix
 from ..wechatpay import keys
 from ..wechatpay.client import PRODUCTION_URL, Client, Merchant
@@ -180,9 +178,6 @@ class PaymentProvider(models.Model):
             self.env["ir.cron"]._commit_progress(1)
 
     def _warn_of_ending_certificate(self):
-        until = self.wechatpay_certificate_until
-        if not until or until > fields.Datetime.now() + timedelta(days=EXPIRY_WARNING_DAYS):
-            return
-        _logger.error(
-            "Provider %s: the merchant certificate of WeChat Pay ends on %s.", self.id, until.date()
-        )
+        if self.wechatpay_is_certificate_ending:
+            until = self.wechatpay_certificate_until.date()
+            _logger.error("Provider %s: the merchant certificate of WeChat Pay ends on %s.", self.id, until)
