@@ -200,12 +200,15 @@ class PaymentTransaction(models.Model):
         if notice.kind == "refund":
             self._alipay_hear_of_refund()
             return True
+        was_done = self.state == "done"
         data = self._alipay_prepare_data(notice.kind, notice.trade_number, notice.fen, paid_at=notice.paid_at)
         self._process(const.PROVIDER_CODE, data)
-        if notice.kind == "paid":
+        if was_done and not self.is_post_processed:
+            # Confirming wakes post-processing by itself; a repeated notice wakes it again if it did not get there.
             self.env.ref("payment.cron_post_process_payment_tx")._trigger()
-            return self.state == "done" and self.provider_reference == notice.trade_number
-        return True
+        return notice.kind != "paid" or (
+            self.state == "done" and self.provider_reference == notice.trade_number
+        )
 
     def _alipay_hear_of_refund(self):
         """Money went back. That neither pays nor cancels; whoever waits for an answer asks the gateway soon: refunds

@@ -7,5 +7,6 @@ from . import (
     test_notice,
     test_notify_route,
     test_pages,
+    test_parallel,
     test_settings,
 )
