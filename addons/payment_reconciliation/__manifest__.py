@@ -8,5 +8,7 @@
     "depends": ["account_payment", "report_xlsx"],
     "data": [
         "security/ir.model.access.csv",
+        "security/payment_reconciliation_rules.xml",
+        "data/ir_cron_data.xml",
     ],
 }

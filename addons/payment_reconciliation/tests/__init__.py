@@ -1,1 +1,1 @@
-from . import test_guard
+from . import test_guard, test_poll

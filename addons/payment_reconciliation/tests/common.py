@@ -10,6 +10,9 @@ class Gateway:
     """What the gateway knows: {reference: payment data}, and what it does when it is asked or told to close."""
 
     def __init__(self):
+        self.reset()
+
+    def reset(self):
         self.known = {}
         self.close_answer = "closed"
         self.on_query = lambda transaction: None
@@ -35,15 +38,15 @@ def install_gateway(registry, patch):
     codes = provider_class._get_guarded_codes
     patch(provider_class, "_get_guarded_codes", lambda self: codes(self) | {CODE})
     patch(provider_class, "_gateway_fetch_bill", lambda self, day: gateway.bill(day))
-    patch(transaction_class, "_gateway_query", gateway.query)
-    patch(transaction_class, "_gateway_close", gateway.close)
+    patch(transaction_class, "_gateway_query", lambda self: gateway.query(self))
+    patch(transaction_class, "_gateway_close", lambda self: gateway.close(self))
     return gateway
 
 
 def make_provider(env, name="Gateway", **values):
     env.ref("base.CNY").active = True
     method = env.ref("payment.payment_method_wechat_pay")
-    return env["payment.provider"].create(
+    provider = env["payment.provider"].create(
         {
             "name": name,
             "code": CODE,
@@ -53,6 +56,19 @@ def make_provider(env, name="Gateway", **values):
         }
         | values
     )
+    # Odoo sets this up for installed providers; confirmed payments are booked with it.
+    env["account.payment.method.line"].create(
+        {
+            "name": name,
+            "payment_method_id": env.ref("account.account_payment_method_manual_in").id,
+            "journal_id": env["account.journal"]
+            .search([("type", "=", "bank"), ("company_id", "=", provider.company_id.id)], limit=1)
+            .id,
+            "payment_provider_id": provider.id,
+        }
+    )
+    provider.invalidate_recordset(["journal_id"])
+    return provider
 
 
 def make_transaction(provider, amount=100.00, **values):
@@ -95,6 +111,10 @@ class GatewayMixin:
         super().setUpClass()
         cls.gateway = install_gateway(cls.registry, cls.classPatch)
         cls.provider = make_provider(cls.env)
+
+    def setUp(self):
+        super().setUp()
+        self.gateway.reset()
 
     def _make_transaction(self, amount=100.00, **values):
         return make_transaction(self.provider, amount, **values)
