@@ -1,3 +1,4 @@
+import logging
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -14,6 +15,8 @@ from ..alipay.certificates import get_root_number, load_leaf_certificates
 from ..alipay.client import PRODUCTION_URL, SANDBOX_URL, Client, Config, Keys, is_loopback
 from ..alipay.errors import AlipayError, BillNotReady, KeyProblem, NotSent, OutcomeUnknown, Refused
 from ..alipay.signing import get_public_text, is_same_key, load_private_key, load_public_keys
+
+_logger = logging.getLogger(__name__)
 
 SENSITIVE_KEYS.update(const.SECRET_FIELDS)
 
@@ -273,6 +276,14 @@ class PaymentProvider(models.Model):
     @api.model
     def _get_guarded_codes(self):
         return super()._get_guarded_codes() | {const.PROVIDER_CODE}
+
+    @api.model
+    def _cron_alipay_certificates(self):
+        """Daily: say in the log which certificates end soon. Without them neither payments nor refunds work."""
+        for provider in self.search([("code", "=", const.PROVIDER_CODE), ("state", "!=", "disabled")]):
+            if provider.alipay_certificate_ends_soon:
+                ends = provider.alipay_certificate_ends_at.date()
+                _logger.error("Provider %s: an Alipay certificate ends on %s.", provider.id, ends)
 
     def _get_gateway_expiry_minutes(self):
         if self.code != "alipay":

@@ -1,11 +1,14 @@
 """The payer's way: which product for which browser, the forms, the QR page."""
 
 import re
+import time
 from datetime import timedelta
 from html import unescape
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.addons.payment import utils as payment_utils
+from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
 from ..alipay.signing import get_request_text, verify
@@ -156,6 +159,24 @@ class TestPages(AlipayHttpCase):
         )
         self.assertIn("data:image/svg+xml;base64,", self.url_open(url).text.split("o_alipay_qr", 1)[1])
         self.assertEqual(self.standin.requests[0]["biz_content"], first)
+
+    def test_case_45_the_time_to_pay_is_beijing_s_whatever_the_server_s_zone(self):
+        transaction = self._make_transaction()
+        transaction.gateway_expires_at = "2026-11-20 18:30:05"
+        self.addCleanup(time.tzset)
+        for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
+            with patch.dict("os.environ", {"TZ": zone}):
+                time.tzset()
+                self.assertEqual(transaction._alipay_prepare_order()["time_expire"], "2026-11-21 02:30:05")
+        changes = {"gmt_payment": "2026-11-21 00:15:00"}
+        self.assertTaken(self._notify(transaction, **changes))
+        self.assertEqual(str(transaction.gateway_paid_at), "2026-11-20 16:15:00")
+
+    def test_an_order_in_another_currency_is_not_sent(self):
+        self.env.ref("base.EUR").active = True
+        transaction = self._make_transaction(currency_id=self.env.ref("base.EUR").id, alipay_product="qr")
+        with self.assertRaises(ValidationError):
+            transaction._alipay_get_qr_text()
 
     def test_after_its_time_no_code_is_shown(self):
         transaction = self._make_transaction(alipay_product="qr")

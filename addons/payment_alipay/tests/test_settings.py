@@ -76,6 +76,9 @@ class TestSettings(AlipayHttpCase):
         self.assertFalse(self.provider.alipay_certificate_ends_at)
         self._use_certificates(alipay_app_certificate=keyring.make_certificate("app", days=20))
         self.assertTrue(self.provider.alipay_certificate_ends_soon)
+        with self.assertLogs("odoo.addons.payment_alipay", "ERROR") as logs:
+            self.env["payment.provider"]._cron_alipay_certificates()
+        self.assertIn(f"Provider {self.provider.id}", "\n".join(logs.output))
         self._use_certificates()
         self.assertFalse(self.provider.alipay_certificate_ends_soon)
         self.assertTrue(self.provider.alipay_certificate_ends_at)
