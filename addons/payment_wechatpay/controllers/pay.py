@@ -55,6 +55,7 @@ class WechatpayPay(http.Controller):
             "kind": tx_sudo.wechatpay_kind,
             "status_route": STATUS_ROUTE,
             "seconds_left": _get_seconds_left(tx_sudo),
+            "simulated_url": "",
             "error": "",
         }
         try:
@@ -65,8 +66,22 @@ class WechatpayPay(http.Controller):
             return values | {"h5_url": self._get_h5_url(tx_sudo, code, access_token)}
         if values["kind"] == "jsapi":
             client = tx_sudo.provider_id._get_wechatpay_client()
-            return values | {"jsapi": json.dumps(client.get_jsapi_values(code))}
-        return values | {"qr_code": make_data_uri(code)}
+            arguments = client.get_jsapi_values(code)
+            simulated = self._get_simulated_url(tx_sudo, f"/jsapi?{url_encode(arguments)}")
+            return values | {"jsapi": json.dumps(arguments), "simulated_url": simulated}
+        return values | {
+            "qr_code": make_data_uri(code),
+            "simulated_url": self._get_simulated_url(tx_sudo, code),
+        }
+
+    @staticmethod
+    def _get_simulated_url(tx_sudo, address):
+        """Where a simulated gateway on this machine lets its payer pay: no phone can scan that. Never in production."""
+        if not tx_sudo.provider_id._is_wechatpay_simulated():
+            return ""
+        base_url = tx_sudo.provider_id._get_wechatpay_url().rstrip("/")
+        url = urljoin(base_url, address) if address.startswith("/") else address
+        return url if url.startswith(f"{base_url}/") else ""
 
     def _get_h5_url(self, tx_sudo, code, access_token):
         """The app comes back to this page, which then asks what became of the payment."""

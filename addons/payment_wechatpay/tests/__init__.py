@@ -1,1 +1,10 @@
-from . import test_bill, test_client, test_crypto, test_notify, test_pay, test_refund, test_settings
+from . import (
+    test_bill,
+    test_client,
+    test_crypto,
+    test_fake,
+    test_notify,
+    test_pay,
+    test_refund,
+    test_settings,
+)
