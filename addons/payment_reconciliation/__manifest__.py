@@ -10,5 +10,13 @@
         "security/ir.model.access.csv",
         "security/payment_reconciliation_rules.xml",
         "data/ir_cron_data.xml",
+        "report/payment_reconciliation_reports.xml",
+        "views/payment_gateway_case_views.xml",
+        "views/payment_reconciliation_line_views.xml",
+        "views/payment_reconciliation_views.xml",
+        "views/payment_transaction_views.xml",
+        "views/payment_provider_views.xml",
+        "wizards/payment_reconciliation_run_views.xml",
+        "views/payment_reconciliation_menus.xml",
     ],
 }

@@ -43,6 +43,7 @@ class PaymentGatewayCase(models.Model):
     resolution = fields.Text(tracking=True, help="What was done about it, for whoever asks later.")
     closed_by_id = fields.Many2one("res.users", readonly=True)
     closed_at = fields.Datetime(readonly=True)
+    is_closed_by_itself = fields.Boolean(readonly=True, help="Nobody closed it: the facts came to agree.")
     dedup_key = fields.Char(required=True, readonly=True, help="The same facts open one case only.")
 
     _dedup_key_unique = models.Constraint("UNIQUE(dedup_key)", "This case exists already.")
@@ -65,7 +66,7 @@ class PaymentGatewayCase(models.Model):
         As superuser: a callback, a cron or a payer's page may be what finds it.
         """
         case = self.sudo().search([("dedup_key", "=", vals["dedup_key"])])
-        if case and (case.state == "open" or not reopen):
+        if case and (case.state == "open" or not (reopen or case.is_closed_by_itself)):
             return case, False
         if case:
             case.write({"state": "open", "closed_by_id": False, "closed_at": False, "detail": vals["detail"]})
@@ -94,7 +95,7 @@ class PaymentGatewayCase(models.Model):
 
     # --- closing ----------------------------------------------------------------------------------------------------
 
-    def _close_sudo(self, resolution):
+    def _close_sudo(self, resolution, *, is_by_itself=True):
         """Closed because it came right, or (after the caller's check) by the user."""
         cases = self.sudo().filtered(lambda case: case.state == "open")
         for case in cases:
@@ -103,6 +104,7 @@ class PaymentGatewayCase(models.Model):
                     "state": "done",
                     "resolution": "\n".join(filter(None, [case.resolution, resolution])),
                     "closed_by_id": self.env.uid,
+                    "is_closed_by_itself": is_by_itself,
                     "closed_at": fields.Datetime.now(),
                 }
             )
@@ -115,7 +117,7 @@ class PaymentGatewayCase(models.Model):
         self.check_access("write")
         if any(not (case.resolution or "").strip() for case in self):
             raise UserError(self.env._("Write down what was done before closing the case."))
-        self._close_sudo("")
+        self._close_sudo("", is_by_itself=False)
 
     def action_reopen(self):
         self.check_access("write")
