@@ -53,11 +53,10 @@ class WechatpayNotify(http.Controller):
         try:
             provider_sudo = self._get_provider_sudo(provider_id)
             facts = self._get_facts(provider_sudo, open_message)
-            self._take(provider_sudo, facts)
         except _Refused as error:
             _logger.warning("Callback for provider %s refused: %s", provider_id, error)
-            return self._respond(error.status, "FAIL")
-        return self._respond(200, "SUCCESS")
+            return self._respond(error.status)
+        return self._respond(take_facts(provider_sudo, facts))
 
     def _get_provider_sudo(self, provider_id):
         provider_sudo = request.env["payment.provider"].sudo().browse(provider_id).exists()
@@ -83,46 +82,58 @@ class WechatpayNotify(http.Controller):
         except KeyMaterialError:
             raise _Refused(503, "the provider's settings are incomplete") from None
 
-    def _take(self, provider_sudo, facts):
-        """Hand proven facts to the transaction they are about."""
-        transaction_sudo = self._get_transaction_sudo(provider_sudo, facts)
-        try:
-            data = transaction_sudo._normalize_wechatpay(facts)
-        except MessageError as error:
-            raise _Refused(400, str(error)) from None
-        transaction_sudo._process(CODE, data)
-        if not self._is_taken(transaction_sudo, facts):
-            raise _Refused(409, f"transaction {transaction_sudo.reference} does not agree")
-        request.env.ref("payment.cron_post_process_payment_tx")._trigger()
-
-    def _get_transaction_sudo(self, provider_sudo, facts):
-        """The transaction of this provider, made in the mode the provider is in now."""
-        reference = facts.get("refund_reference") or facts["reference"]
-        transaction_sudo = (
-            request.env["payment.transaction"]
-            .sudo()
-            .search([("reference", "=", reference), ("provider_id", "=", provider_sudo.id)])
-        )
-        if not transaction_sudo:
-            raise _Refused(404, "no such transaction with this provider")
-        if (transaction_sudo.operation == "refund") != ("refund_reference" in facts):
-            raise _Refused(400, "payments and refunds are not the same")
-        if transaction_sudo.is_live != (provider_sudo.state == "enabled"):
-            raise _Refused(403, "test and production are not mixed")
-        return transaction_sudo
-
     @staticmethod
-    def _is_taken(transaction_sudo, facts):
-        """Whether the transaction now says what WeChat Pay says; a contradiction is a case for a person."""
-        if facts["state"] == "refunding":
-            return True
-        if transaction_sudo.provider_reference != facts["gateway_reference"]:
-            return False
-        return transaction_sudo.state == ("error" if facts["state"] == "refund_failed" else "done")
-
-    @staticmethod
-    def _respond(status, code):
-        body = {"code": code, "message": "" if code == "SUCCESS" else "refused"}
+    def _respond(status):
+        body = {"code": "SUCCESS", "message": ""} if status == 200 else {"code": "FAIL", "message": "refused"}
         return request.make_response(
             json.dumps(body), headers=[("Content-Type", "application/json")], status=status
         )
+
+
+def take_facts(provider_sudo, facts):
+    """Hand proven facts to the transaction they are about. The HTTP status: 200 taken, 4xx not.
+
+    Whatever is refused here has its line in the log, and where money is concerned its case.
+    """
+    try:
+        transaction_sudo = _get_transaction_sudo(provider_sudo, facts)
+        _process_facts(transaction_sudo, facts)
+    except _Refused as error:
+        _logger.warning("Callback for provider %s refused: %s", provider_sudo.id, error)
+        return error.status
+    return 200
+
+
+def _get_transaction_sudo(provider_sudo, facts):
+    """The transaction of this provider, made in the mode the provider is in now."""
+    reference = facts.get("refund_reference") or facts["reference"]
+    transaction_sudo = provider_sudo.env["payment.transaction"].search(
+        [("reference", "=", reference), ("provider_id", "=", provider_sudo.id)]
+    )
+    if not transaction_sudo:
+        raise _Refused(404, "no such transaction with this provider")
+    if (transaction_sudo.operation == "refund") != ("refund_reference" in facts):
+        raise _Refused(400, "payments and refunds are not the same")
+    if transaction_sudo.is_live != (provider_sudo.state == "enabled"):
+        raise _Refused(403, "test and production are not mixed")
+    return transaction_sudo
+
+
+def _process_facts(transaction_sudo, facts):
+    try:
+        data = transaction_sudo._normalize_wechatpay(facts)
+    except MessageError as error:
+        raise _Refused(400, str(error)) from None
+    transaction_sudo._process(CODE, data)
+    if not _is_taken(transaction_sudo, facts):
+        raise _Refused(409, f"transaction {transaction_sudo.reference} does not agree")
+    transaction_sudo.env.ref("payment.cron_post_process_payment_tx")._trigger()
+
+
+def _is_taken(transaction_sudo, facts):
+    """Whether the transaction now says what WeChat Pay says; a contradiction is a case for a person."""
+    if facts["state"] == "refunding":
+        return True
+    if transaction_sudo.provider_reference != facts["gateway_reference"]:
+        return False
+    return transaction_sudo.state == ("error" if facts["state"] == "refund_failed" else "done")

@@ -69,8 +69,9 @@ class PaymentProvider(models.Model):
     # --- what Odoo asks of a provider ---------------------------------------------------------------------------
 
     def _compute_feature_support_fields(self):
-        super()._compute_feature_support_fields()
+        result = super()._compute_feature_support_fields()
         self.filtered(lambda provider: provider.code == CODE).support_refund = "partial"
+        return result
 
     def _get_supported_currencies(self):
         currencies = super()._get_supported_currencies()

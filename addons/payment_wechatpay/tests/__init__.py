@@ -4,6 +4,7 @@ from . import (
     test_crypto,
     test_fake,
     test_notify,
+    test_parallel,
     test_pay,
     test_refund,
     test_settings,

@@ -173,7 +173,9 @@ class TestPaymentWithFake(FakeCase):
         transaction = self._make_transaction(wechatpay_kind="jsapi")
         page = self._open(transaction, IN_WECHAT)  # to WeChat, back with a code, to the page
         self.assertIn("o_wechatpay_start", page.text)
-        link = re.search(r'class="o_wechatpay_simulated"[^>]*href="([^"]*)"', page.text)[1].replace("&amp;", "&")
+        link = re.search(r'class="o_wechatpay_simulated"[^>]*href="([^"]*)"', page.text)[1].replace(
+            "&amp;", "&"
+        )
         self.env.flush_all()
         with self.allow_requests(all_requests=True):
             self.assertEqual(

@@ -97,6 +97,16 @@ class TestPayPage(PayCase):
         beijing = transaction.gateway_expires_at + timedelta(hours=8)
         self.assertEqual(text, beijing.strftime("%Y-%m-%dT%H:%M:%S+08:00"))
 
+    def test_case_43_logs_of_an_order_hold_no_secret(self):
+        transaction = self._make_transaction(wechatpay_kind="jsapi", wechatpay_openid=OPENID)
+        with self.assertLogs(level="DEBUG") as logs:
+            self._open(transaction)
+        text = "\n".join(record.getMessage() for record in logs.records if "sql_db" not in record.name)
+        sent = self.gateway.requests[0][2]["Authorization"]
+        signature = re.search(r'signature="([^"]*)"', sent)[1]
+        for secret in (gateway.API_V3_KEY, "PRIVATE KEY", signature, OPENID, "paySign", "prepay_id"):
+            self.assertNotIn(secret, text)
+
     def test_page_again_orders_once(self):
         transaction = self._make_transaction()
         for _time in range(3):
