@@ -31,6 +31,7 @@ NOTICE_KINDS = (
     "drop",  # not sent; tried again on schedule
     "duplicate",  # copies: how many are sent at once
     "reorder",  # sent only after the next other notice
+    "twice",  # name, value: a field of the form occurs a second time (Alipay)
     "signtest",  # WeChat Pay's probe: the signature begins with WECHATPAY/SIGNTEST/
     "wrong_key",  # encrypted with another APIv3 key, correctly signed (WeChat Pay)
     "wrong_amount",

@@ -34,10 +34,13 @@ def make_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def make_identity(common_name: str, issuer: "Identity | None" = None) -> Identity:
-    """A leaf of `issuer`, or an authority of its own."""
+def make_identity(
+    common_name: str, issuer: "Identity | None" = None, *, is_authority: bool = False
+) -> Identity:
+    """Somebody certified by `issuer`, or an authority of its own."""
     key = make_key()
-    return Identity(key, _certify(common_name, key.public_key(), issuer or key, is_authority=issuer is None))
+    is_authority = is_authority or issuer is None
+    return Identity(key, _certify(common_name, key.public_key(), issuer or key, is_authority=is_authority))
 
 
 def make_elliptic_authority_pem(common_name: str) -> str:

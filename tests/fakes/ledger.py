@@ -94,8 +94,9 @@ def make_number(prefix: str, now: datetime) -> str:
 class Ledger:
     """prefixes: of the numbers given to payments and refunds."""
 
-    def __init__(self, payment_prefix: str = "4200", refund_prefix: str = "5030"):
+    def __init__(self, payment_prefix: str = "4200", refund_prefix: str = "5030", *, refunds_by_order=False):
         self._prefixes = payment_prefix, refund_prefix
+        self._refunds_by_order = refunds_by_order  # Alipay: another order may use the same refund number
         self.orders: dict[str, Order] = {}
 
     def create(self, order: Order, now: datetime) -> Order:
@@ -134,7 +135,7 @@ class Ledger:
             event = "pay"
         self._move(order, event)
         order.paid_at = now
-        order.gateway_number = make_number(self._prefixes[0], now)
+        order.gateway_number = order.gateway_number or make_number(self._prefixes[0], now)
         order.buyer = order.buyer or buyer
         return order
 
@@ -151,7 +152,8 @@ class Ledger:
             if known.fen != refund.fen:
                 raise Refusal("refund_differs")
             return known
-        if any(refund.number in other.refunds for other in self.orders.values()):
+        elsewhere = any(refund.number in other.refunds for other in self.orders.values())
+        if elsewhere and not self._refunds_by_order:
             raise Refusal("refund_differs")
         self._check_refund(order, refund, now, total)
         self._move(order, "refund")

@@ -2,12 +2,13 @@
 
 import gzip
 import hashlib
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
+from . import moves as day_moves
 from .ledger import get_fee
 
-EDITS = ("drop", "amount", "state", "duplicate", "extra", "date", "formula", "truncate")
+EDITS = day_moves.EDITS
 
 
 def _names(text: str) -> list[str]:
@@ -27,7 +28,13 @@ FUND_COLUMNS = _names(
     "资金变更提交申请人,备注,业务凭证号"
 )
 FUND_SUMMARY = _names("资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额")
-REFUND_STATES = {"processing": "PROCESSING", "success": "SUCCESS", "abnormal": "CHANGE", "closed": "FAIL"}
+STATES = {
+    "paid": "SUCCESS",
+    "processing": "PROCESSING",
+    "success": "SUCCESS",
+    "abnormal": "CHANGE",
+    "closed": "FAIL",
+}
 
 
 def get_sha1(content: bytes) -> str:
@@ -44,11 +51,12 @@ def yuan(fen: int, places: int = 2) -> str:
 
 def build(kind: str, query: dict, day: date, gateway) -> bytes | None:
     """The file, or None when nothing moved. kind: tradebill, fundflowbill."""
-    edits = [edit for edit in gateway.bill_edits if edit.get("date") == day.isoformat()]
-    shown = day
-    if any(edit["op"] == "date" for edit in edits):
-        shown = day - timedelta(days=1)
-    moves = apply_edits(list_moves(gateway, day), edits, shown, gateway)
+    edits, shown = day_moves.get_edits(gateway, day)
+    stranger = day_moves.make_stranger(gateway, shown, "native")
+    found = day_moves.list_moves(gateway.ledger.orders.values(), day)
+    moves = day_moves.apply_edits(found, edits, shown, stranger)
+    for move in moves:
+        move["state"] = STATES.get(move["state"], move["state"])
     if not moves:
         return None
     if kind == "tradebill":
@@ -60,62 +68,6 @@ def build(kind: str, query: dict, day: date, gateway) -> bytes | None:
     if any(edit["op"] == "truncate" for edit in edits):
         content = content[: len(content) * 2 // 3]
     return content.encode()
-
-
-def list_moves(gateway, day: date) -> list[dict]:
-    """Payments and refunds of the day as plain dicts, in order of time."""
-    moves = []
-    for order in gateway.ledger.orders.values():
-        common = {"number": order.number, "gateway": order.gateway_number, "subject": order.subject}
-        common |= {"type": order.kind, "buyer": order.buyer}
-        if order.paid_at and order.paid_at.date() == day:
-            moves.append(
-                common | {"kind": "payment", "fen": order.fen, "state": "SUCCESS", "at": order.paid_at}
-            )
-        for refund in order.refunds.values():
-            if refund.created_at.date() == day:
-                moves.append(
-                    common
-                    | {"kind": "refund", "fen": refund.fen, "state": REFUND_STATES[refund.state]}
-                    | {
-                        "at": refund.created_at,
-                        "refund": refund.number,
-                        "refund_gateway": refund.gateway_number,
-                    }
-                )
-    return sorted(moves, key=lambda move: move["at"])
-
-
-def apply_edits(moves: list[dict], edits: list[dict], day: date, gateway) -> list[dict]:
-    """Planted differences. `number` is an out_trade_no or out_refund_no."""
-    for move in moves:
-        if move["at"].date() != day:
-            move["at"] = move["at"].replace(year=day.year, month=day.month, day=day.day)
-    for edit in edits:
-        chosen = [move for move in moves if edit.get("number") in (_get_key(move), None)]
-        match edit["op"]:
-            case "drop":
-                moves = [move for move in moves if move not in chosen]
-            case "amount":
-                moves = [move | {"fen": edit["fen"]} if move in chosen else move for move in moves]
-            case "state":
-                moves = [move | {"state": edit["state"]} if move in chosen else move for move in moves]
-            case "duplicate":
-                moves += [dict(move) for move in chosen]
-            case "formula":
-                moves = [
-                    move | {"subject": "=cmd|'/c calc'!A1"} if move in chosen else move for move in moves
-                ]
-            case "extra":
-                now = gateway.clock.now().replace(year=day.year, month=day.month, day=day.day)
-                move = {"kind": "payment", "fen": 1, "state": "SUCCESS", "at": now, "number": "STRANGER0001"}
-                move |= {"gateway": "4200009999999999999999999999", "subject": "extra", "type": "native"}
-                moves.append(move | {"buyer": "o0"} | edit.get("values", {}))
-    return moves
-
-
-def _get_key(move):
-    return move.get("refund", move["number"])
 
 
 def _build_trade(moves, bill_type, gateway):
