@@ -43,13 +43,21 @@ class PaymentTransaction(models.Model):
         """
         if provider_code != const.PROVIDER_CODE:
             return super()._compute_reference(provider_code, prefix=prefix, separator=separator, **kwargs)
-        if prefix and kwargs.get("source_transaction_id") or re.match(r"[RP]-", prefix or ""):
+        if self._alipay_is_refund_of_ours(prefix):
             prefix = _legal(prefix)
         else:
             prefix = prefix or self.sudo()._compute_reference_prefix(separator, **kwargs) or "tx"
             tail = "".join(secrets.choice(ALPHABET) for _ in range(8))
             prefix = f"{self._alipay_get_database_mark()}_{_legal(prefix)[:36]}_{tail}"
         return super()._compute_reference(provider_code, prefix=prefix, separator="_", **kwargs)
+
+    @api.model
+    def _alipay_is_refund_of_ours(self, prefix):
+        """ "R-" and the reference of an order is what Odoo proposes for its refunds."""
+        if not (prefix or "").startswith("R-"):
+            return False
+        domain = [("reference", "=", prefix[2:]), ("provider_code", "=", const.PROVIDER_CODE)]
+        return bool(self.sudo().search_count(domain, limit=1))
 
     @api.model
     def _alipay_get_database_mark(self):
@@ -198,7 +206,7 @@ class PaymentTransaction(models.Model):
         """Whether a verified notice's word is now the transaction's too, so that it need not be repeated."""
         self.ensure_one()
         if notice.kind == "refund":
-            self._alipay_hear_of_refund()
+            self._alipay_hear_of_refund(notice)
             return True
         was_done = self.state == "done"
         data = self._alipay_prepare_data(notice.kind, notice.trade_number, notice.fen, paid_at=notice.paid_at)
@@ -210,13 +218,21 @@ class PaymentTransaction(models.Model):
             self.state == "done" and self.provider_reference == notice.trade_number
         )
 
-    def _alipay_hear_of_refund(self):
+    def _alipay_hear_of_refund(self, notice):
         """Money went back. That neither pays nor cancels; whoever waits for an answer asks the gateway soon: refunds
-        under way, and the order itself if the notice of its payment never came.
+        under way, and the order itself if the notice of its payment never came. What we know nothing of is a case.
         """
         refunds = self.child_transaction_ids.filtered(lambda tx: tx.operation == "refund")
         waiting = (self | refunds).filtered(lambda tx: tx.state in ("draft", "pending"))
         waiting.gateway_next_poll_at = fields.Datetime.now()
+        is_unknown = notice.refund_reference and notice.refund_reference not in refunds.mapped("reference")
+        if is_unknown or self.state in ("cancel", "error"):
+            number = notice.refund_reference or notice.trade_number
+            data = self._alipay_prepare_data("refunded", number, notice.refund_total_fen or 0)
+            detail = self.env._("Alipay paid money back that was not asked for here.")
+            if self.state in ("cancel", "error"):
+                detail = self.env._("Alipay paid money back of an order that is not confirmed here.")
+            self._open_gateway_case("state_differs", data, detail)
 
     # --- refunds --------------------------------------------------------------------------------------------------
 

@@ -268,6 +268,21 @@ class TestNotifyRoute(AlipayHttpCase):
             self.assertPaid(self.transaction)
             self.assertTrue(self.transaction.is_post_processed, "not credited again")
 
+    def test_case_27_refunds_nobody_here_asked_for_are_cases(self):
+        refund = {"refund_fee": "30.00", "gmt_refund": "2026-11-21 11:00:00"}
+        self.assertTaken(self._notify(self.transaction))
+        ours = self._make_refund(self.transaction, 30.0)
+        self.assertTaken(self._notify(self.transaction, out_biz_no=ours.reference, **refund))
+        self.assertFalse(self._find_cases(self.transaction))
+        for _ in range(2):
+            self.assertTaken(self._notify(self.transaction, out_biz_no="FROM_ALIPAY_S_PAGE", **refund))
+        self.assertEqual(self._find_cases(self.transaction).mapped("kind"), ["state_differs"])
+        cancelled = self._make_transaction()
+        cancelled._set_canceled()
+        self.assertTaken(self._notify(cancelled, **refund))
+        self.assertEqual(cancelled.state, "cancel")
+        self.assertEqual(self._find_cases(cancelled).mapped("kind"), ["state_differs"])
+
     def test_case_28_finished_months_later_changes_nothing_and_alone_it_pays(self):
         self.assertTaken(self._notify(self.transaction))
         self.transaction._post_process()

@@ -163,8 +163,11 @@ class TestSettings(AlipayHttpCase):
         self.assertEqual(len(seen), 12, "each try has a number of its own")
         self.env["ir.config_parameter"].sudo().set_param("database.uuid", "another-database")
         self.assertNotEqual(self.env["payment.transaction"]._alipay_get_database_mark(), mark)
-        refunds = [make("alipay", prefix=f"R-{reference}") for _ in range(2)]
+        order = self._make_transaction()
+        refunds = [make("alipay", prefix=f"R-{order.reference}") for _ in range(2)]
         self.assertEqual(*refunds)
+        self.assertEqual(refunds[0], f"R_{order.reference}")
+        self.assertNotEqual(make("alipay", prefix="R-NOBODY"), make("alipay", prefix="R-NOBODY"))
         self.assertRegex(refunds[0], r"\A[0-9A-Za-z_]{1,64}\Z")
 
     def test_no_text_of_the_addon_names_a_key(self):
