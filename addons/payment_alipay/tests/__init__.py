@@ -2,6 +2,7 @@ from . import (
     test_bill,
     test_browser,
     test_client,
+    test_fake,
     test_gateway,
     test_keys,
     test_notice,
