@@ -287,12 +287,6 @@ class LifeCases:
         self.assertEqual((line["kind"], line["fen"], line["state"]), ("payment", 1234, "paid"))
         self.assertEqual(line["gateway_reference"], self._get_number(transaction))
         self.assertEqual(line["at"], at.astimezone(UTC).replace(tzinfo=None))
-        for op in ("traversal", "zip_bomb"):
-            self._control("bill_edit", date=day.isoformat(), op=op)
-            self.addCleanup(self._control, "clear_bill_edits")
-            with self.subTest(op), self.assertRaises(UserError):
-                self.provider._gateway_fetch_bill(day)
-            self._control("clear_bill_edits")
         future = datetime.now(BEIJING).date() + timedelta(days=1)
         self.assertIsNone(self.provider._gateway_fetch_bill(future))
 
@@ -343,6 +337,17 @@ class TestFakeKeys(LifeCases, FakeCase):
         self.assertUntouched(transaction)
         transaction._poll_gateway()
         self.assertEqual(transaction.state, "done")
+
+    def test_case_41_a_spoilt_bill_is_refused_whole(self):
+        day = datetime.now(BEIJING).date() - timedelta(days=1)
+        transaction = self._order()
+        self._pay_silently(transaction, at=f"{day.isoformat()}T12:00:00+08:00")
+        self.addCleanup(self._control, "clear_bill_edits")
+        for op in ("traversal", "date", "truncate", "zip_bomb"):
+            self._control("bill_edit", date=day.isoformat(), op=op)
+            with self.subTest(op), self.assertRaises(UserError), mute_logger(*LOGGERS):
+                self.provider._gateway_fetch_bill(day)
+            self._control("clear_bill_edits")
 
     def test_case_42_a_new_key_of_alipay_s_needs_no_restart(self):
         old = self.config["alipay_public_key"]
