@@ -1,0 +1,405 @@
+import logging
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from odoo import api, fields, models
+from odoo.addons.payment.const import SENSITIVE_KEYS
+from odoo.exceptions import UserError, ValidationError
+from odoo.http import request
+
+from .. import const
+from ..alipay.bill import read_bill
+from ..alipay.certificates import get_root_number, load_leaf_certificates
+from ..alipay.client import PRODUCTION_URL, SANDBOX_URL, Client, Config, Keys, is_loopback
+from ..alipay.errors import AlipayError, BillNotReady, KeyProblem, NotSent, OutcomeUnknown, Refused
+from ..alipay.signing import get_public_text, is_same_key, load_private_key, load_public_keys
+
+_logger = logging.getLogger(__name__)
+
+SENSITIVE_KEYS.update(const.SECRET_FIELDS)
+
+
+class PaymentProvider(models.Model):
+    """Settings of one Alipay application. Keys are checked when saved, read only by `_alipay_*` methods, and leave
+    the database never: not in copies, logs, neutralized databases.
+    """
+
+    _inherit = "payment.provider"
+
+    code = fields.Selection(selection_add=[("alipay", "Alipay")], ondelete={"alipay": "set default"})
+    alipay_app_id = fields.Char("Application ID", required_if_provider="alipay", copy=False)
+    alipay_seller_id = fields.Char(
+        "Merchant Account (PID)",
+        required_if_provider="alipay",
+        copy=False,
+        help="16 digits beginning with 2088. Notices for another account are refused.",
+    )
+    alipay_key_mode = fields.Selection(
+        [("key", "Key"), ("certificate", "Certificate")],
+        string="Signing Mode",
+        default="key",
+        help="As chosen for the application at Alipay's open platform under interface signing.",
+    )
+    alipay_private_key = fields.Char("Application Private Key", copy=False, groups="base.group_system")
+    alipay_public_key = fields.Text(
+        "Alipay Public Key",
+        copy=False,
+        groups="base.group_system",
+        help="Alipay's, not the application's. While Alipay's key is exchanged, both may stand here as PEM.",
+    )
+    alipay_app_certificate = fields.Text("Application Certificate", copy=False, groups="base.group_system")
+    alipay_gateway_certificate = fields.Text(
+        "Alipay Certificate",
+        copy=False,
+        groups="base.group_system",
+        help="While Alipay's certificate is exchanged, paste the new file below the old one.",
+    )
+    alipay_root_certificate = fields.Text("Alipay Root Certificate", copy=False, groups="base.group_system")
+    alipay_own_public_key = fields.Text(
+        "Application Public Key",
+        compute="_compute_alipay_key_facts",
+        groups="base.group_system",
+        help="Computed from the private key: what must be entered at Alipay's open platform.",
+    )
+    alipay_key_bits = fields.Integer(
+        "Key Length", compute="_compute_alipay_key_facts", groups="base.group_system"
+    )
+    alipay_certificate_ends_at = fields.Datetime(
+        "Certificates Valid Until", compute="_compute_alipay_key_facts", groups="base.group_system"
+    )
+    alipay_certificate_ends_soon = fields.Boolean(
+        compute="_compute_alipay_key_facts", groups="base.group_system"
+    )
+    alipay_desktop_product = fields.Selection(
+        [("qr", "QR code on our page"), ("page", "Alipay's payment page")],
+        string="On a Computer",
+        default="qr",
+    )
+    alipay_on_phone = fields.Boolean(
+        "On a Phone",
+        default=True,
+        help="Opens Alipay's payment page for phones. Not offered inside WeChat, where it cannot work.",
+    )
+    alipay_expiry_minutes = fields.Integer("Time to Pay (Minutes)", default=15)
+    alipay_base_url = fields.Char(
+        "Stand-in Gateway",
+        copy=False,
+        groups="base.group_system",
+        help="Only for tests in test mode: the address of a stand-in for Alipay on this same machine.",
+    )
+
+    # --- settings -------------------------------------------------------------------------------------------------
+
+    @api.depends(
+        "alipay_private_key", "alipay_app_certificate", "alipay_gateway_certificate", "alipay_key_mode"
+    )
+    def _compute_alipay_key_facts(self):
+        for provider in self:
+            key, ends = provider._alipay_read_key(), provider._alipay_read_ends()
+            provider.alipay_own_public_key = key and get_public_text(key)
+            provider.alipay_key_bits = key and key.key_size
+            provider.alipay_certificate_ends_at = ends and ends.astimezone(UTC).replace(tzinfo=None)
+            provider.alipay_certificate_ends_soon = bool(ends and (ends - datetime.now(UTC)).days < 30)
+
+    def _alipay_read_key(self):
+        try:
+            return load_private_key(self.alipay_private_key) if self.alipay_private_key else None
+        except KeyProblem:
+            return None
+
+    def _alipay_read_ends(self):
+        """When the first of the certificates in use ends. Of several of Alipay's, the newest counts."""
+        if self.alipay_key_mode != "certificate":
+            return None
+        ends = []
+        for text in (self.alipay_app_certificate, self.alipay_gateway_certificate):
+            try:
+                ends.append(max(leaf.ends_at for leaf in load_leaf_certificates(text)) if text else None)
+            except KeyProblem:
+                continue
+        return min((end for end in ends if end), default=None)
+
+    @api.constrains("code", "state", "alipay_key_mode", *const.SECRET_FIELDS)
+    def _check_alipay_keys(self):
+        for provider in self.filtered(lambda p: p.code == "alipay").sudo():
+            provider._check_alipay_key_texts()
+            if provider.state != "disabled":
+                provider._check_alipay_keys_complete()
+
+    def _check_alipay_key_texts(self):
+        """Every text that is there can be read, and belongs to the others."""
+        private = self._alipay_read(load_private_key, "alipay_private_key")
+        public = self._alipay_read(load_public_keys, "alipay_public_key")
+        own = self._alipay_read(load_leaf_certificates, "alipay_app_certificate")
+        theirs = self._alipay_read(load_leaf_certificates, "alipay_gateway_certificate")
+        self._alipay_read(get_root_number, "alipay_root_certificate")
+        if private and public and any(is_same_key(private, key) for key in public):
+            raise ValidationError(
+                self.env._(
+                    "The Alipay public key is the application's own. Copy it from the open platform, where Alipay"
+                    " shows it after you entered yours."
+                )
+            )
+        if private and own and (len(own) != 1 or not is_same_key(private, own[0].key)):
+            raise ValidationError(
+                self.env._("The application certificate does not belong to the application private key.")
+            )
+        if private and theirs and any(is_same_key(private, leaf.key) for leaf in theirs):
+            raise ValidationError(self.env._("The Alipay certificate is the application's own."))
+
+    def _alipay_read(self, reader, name):
+        """Result of the reader for the text of a field; None without text. Raises ValidationError."""
+        if not self[name]:
+            return None
+        try:
+            return reader(self[name])
+        except KeyProblem as problem:
+            label = self._fields[name].get_description(self.env, ["string"])["string"]
+            text = self._alipay_get_key_problems()[problem.reason]
+            raise ValidationError(
+                self.env._("%(field)s: %(problem)s", field=label, problem=text)
+            ) from problem
+
+    def _alipay_get_key_problems(self):
+        return {
+            "not_a_private_key": self.env._(
+                "this is no private key. Paste the text that Alipay's key tool made."
+            ),
+            "not_a_public_key": self.env._("this is no public key."),
+            "not_rsa": self.env._("this is no RSA key. Choose RSA2 in Alipay's key tool."),
+            "key_length": self.env._("the key is too short or too long. RSA2 keys have 2048 bits or more."),
+            "not_a_certificate": self.env._(
+                "this is no certificate. Paste the whole content of the downloaded .crt file."
+            ),
+            "not_a_root_certificate": self.env._("this file holds no RSA certificate."),
+        }
+
+    def _check_alipay_keys_complete(self):
+        needed = ["alipay_private_key"]
+        if self.alipay_key_mode == "certificate":
+            needed += ["alipay_app_certificate", "alipay_gateway_certificate", "alipay_root_certificate"]
+        else:
+            needed.append("alipay_public_key")
+        missing = [
+            self._fields[name].get_description(self.env, ["string"])["string"]
+            for name in needed
+            if not self[name]
+        ]
+        if missing:
+            raise ValidationError(self.env._("To use Alipay, fill in: %(fields)s", fields=", ".join(missing)))
+        ends = self._alipay_read_ends()
+        if ends and ends < datetime.now(UTC):
+            raise ValidationError(
+                self.env._(
+                    "A certificate ended on %(date)s. Download the new one.", date=ends.date().isoformat()
+                )
+            )
+
+    @api.constrains("code", "state", "alipay_base_url")
+    def _check_alipay_base_url(self):
+        """A stand-in can take no real money: only for tests, only on this machine, never while enabled."""
+        for provider in self.filtered(lambda p: p.code == "alipay").sudo():
+            if provider.alipay_base_url and (
+                provider.state == "enabled" or not _is_stand_in(provider.alipay_base_url)
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "A stand-in gateway is only possible in test mode, and only at an address of this machine,"
+                        " like http://127.0.0.1:8088/gateway.do."
+                    )
+                )
+
+    @api.constrains("code", "state", "alipay_seller_id", "alipay_app_id")
+    def _check_alipay_numbers(self):
+        for provider in self.filtered(lambda p: p.code == "alipay"):
+            app_id, seller_id = provider.alipay_app_id, provider.alipay_seller_id
+            if (app_id and not (app_id.isascii() and app_id.isdigit())) or (
+                seller_id and not (seller_id.isascii() and seller_id.isdigit() and len(seller_id) == 16)
+            ):
+                raise ValidationError(
+                    self.env._("The application ID has digits only, the merchant account 16 digits.")
+                )
+
+    @api.constrains("alipay_expiry_minutes")
+    def _check_alipay_expiry(self):
+        low, high = const.MIN_EXPIRY_MINUTES, const.MAX_EXPIRY_MINUTES
+        if any(p.code == "alipay" and not low <= p.alipay_expiry_minutes <= high for p in self):
+            raise ValidationError(
+                self.env._("The time to pay is between %(low)s and %(high)s minutes.", low=low, high=high)
+            )
+
+    # --- what Odoo's payment asks ---------------------------------------------------------------------------------
+
+    def _compute_feature_support_fields(self):
+        result = super()._compute_feature_support_fields()
+        self.filtered(lambda p: p.code == "alipay").support_refund = "partial"
+        return result
+
+    def _get_supported_currencies(self):
+        currencies = super()._get_supported_currencies()
+        if self.code == "alipay":
+            currencies = currencies.filtered(lambda currency: currency.name == "CNY")
+        return currencies
+
+    def _get_default_payment_method_codes(self):
+        self.ensure_one()
+        if self.code != "alipay":
+            return super()._get_default_payment_method_codes()
+        return const.DEFAULT_PAYMENT_METHOD_CODES
+
+    @api.model
+    def _get_compatible_providers(self, *args, report=None, **kwargs):
+        """Alipay is hidden where it cannot work: inside WeChat, and on phones without the phone product."""
+        providers = super()._get_compatible_providers(*args, report=report, **kwargs)
+        hidden = providers.filtered(lambda p: p.code == "alipay" and not p._alipay_get_product())
+        if report is not None:
+            for provider in hidden:
+                report["providers"][provider] = {
+                    "available": False,
+                    "reason": self.env._("cannot work in this browser"),
+                }
+        return providers - hidden
+
+    def _alipay_get_product(self):
+        """Key of const.PRODUCTS for the browser of this request, or None."""
+        agent = request.httprequest.headers.get("User-Agent", "") if request else ""
+        if "MicroMessenger" in agent:
+            return None
+        if any(word in agent for word in ("Mobile", "Android", "iPhone", "AlipayClient")):
+            return "wap" if self.alipay_on_phone else None
+        return self.alipay_desktop_product
+
+    # --- gateway --------------------------------------------------------------------------------------------------
+
+    @api.model
+    def _get_guarded_codes(self):
+        return super()._get_guarded_codes() | {const.PROVIDER_CODE}
+
+    @api.model
+    def _cron_alipay_certificates(self):
+        """Daily: say in the log which certificates end soon. Without them neither payments nor refunds work."""
+        for provider in self.search([("code", "=", const.PROVIDER_CODE), ("state", "!=", "disabled")]):
+            if provider.alipay_certificate_ends_soon:
+                ends = provider.alipay_certificate_ends_at.date()
+                _logger.error("Provider %s: an Alipay certificate ends on %s.", provider.id, ends)
+
+    def _get_gateway_expiry_minutes(self):
+        if self.code != "alipay":
+            return super()._get_gateway_expiry_minutes()
+        return self.alipay_expiry_minutes
+
+    def _alipay_get_keys_sudo(self):
+        """Keys as superuser: payers and notices may use them, never see them. Raises ValidationError."""
+        provider = self.sudo()
+        try:
+            if provider.alipay_key_mode == "certificate":
+                return _load_certificates(
+                    provider.alipay_private_key or "",
+                    provider.alipay_app_certificate or "",
+                    provider.alipay_gateway_certificate or "",
+                    provider.alipay_root_certificate or "",
+                )
+            return _load_keys(provider.alipay_private_key or "", provider.alipay_public_key or "")
+        except KeyProblem as problem:
+            raise ValidationError(self.env._("The keys of this Alipay provider cannot be used.")) from problem
+
+    def _alipay_get_client(self):
+        url, is_stand_in = self._alipay_get_gateway()
+        return Client(Config(self.alipay_app_id, self._alipay_get_keys_sudo(), url, is_stand_in))
+
+    def _alipay_get_gateway(self):
+        """(address, whether it is a stand-in). Checked again here: what is enabled talks to Alipay only."""
+        if self.state == "enabled":
+            return PRODUCTION_URL, False
+        if self.state != "test":
+            raise ValidationError(self.env._("This Alipay provider is disabled."))
+        address = self.sudo().alipay_base_url
+        if not address:
+            return SANDBOX_URL, False
+        if not _is_stand_in(address):
+            raise ValidationError(self.env._("The stand-in gateway is not on this machine."))
+        return address, True
+
+    def _alipay_call(self, method, content, **options):
+        """The gateway's signed answer. Raises AlipayError (see alipay/errors.py), ValidationError for settings."""
+        return self._alipay_get_client().call(method, content, **options)
+
+    def _alipay_get_error_text(self, error):
+        """What staff and payers read of an AlipayError."""
+        if isinstance(error, Refused):
+            return self.env._(
+                "Alipay refused: %(message)s (%(code)s)", message=error.message, code=error.sub_code
+            )
+        if isinstance(error, NotSent):
+            return self.env._("Alipay cannot be reached. Please try again.")
+        if isinstance(error, OutcomeUnknown):
+            return self.env._("Alipay did not answer in time. The result will be asked for.")
+        return self.env._(
+            "The answer was not signed by Alipay and was ignored: %(detail)s", detail=str(error)
+        )
+
+    def _gateway_test(self):
+        """Ask for an order that cannot exist: a signed "no such order" proves address, application and both keys."""
+        self.ensure_one()
+        if self.code != "alipay":
+            return super()._gateway_test()
+        try:
+            self._alipay_call("alipay.trade.query", {"out_trade_no": "CONNECTION_TEST"})
+        except Refused as refused:
+            if refused.sub_code != const.NOT_THERE:
+                raise ValidationError(self._alipay_get_error_text(refused)) from refused
+        except AlipayError as error:
+            raise ValidationError(self._alipay_get_error_text(error)) from error
+        return self.env._("Connected: Alipay knows the application, and its answer was signed with its key.")
+
+    def _gateway_fetch_bill(self, day):
+        """Lines and totals of a day's trade bill. None when there is none (yet)."""
+        self.ensure_one()
+        if self.code != "alipay":
+            return super()._gateway_fetch_bill(day)
+        try:
+            bill = read_bill(self._alipay_get_client().fetch_bill("trade", day), day)
+        except BillNotReady:
+            return None
+        except AlipayError as error:
+            raise UserError(self._alipay_get_error_text(error)) from error
+        totals = {
+            "payment_fen": bill.get_total_fen("payment"),
+            "refund_fen": bill.get_total_fen("refund"),
+            "fee_text": str(sum((row.fee for row in bill.rows), Decimal(0))),
+        }
+        return {"lines": [self._alipay_prepare_bill_line(row) for row in bill.rows], "totals": totals}
+
+    def _alipay_prepare_bill_line(self, row):
+        return {
+            "kind": row.kind,
+            "reference": row.reference,
+            "gateway_reference": row.gateway_reference,
+            "refund_reference": row.refund_reference,
+            "fen": row.fen,
+            "fee_fen_text": str(row.fee * 100),
+            "state": "paid" if row.kind == "payment" else "refunded",
+            "at": row.at.replace(tzinfo=None),
+            "raw": row.raw,
+        }
+
+
+def _is_stand_in(address):
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=16)
+def _load_keys(private_text, public_text):
+    """Parsing keys takes longer than using them. Other texts are other entries, so a change works at once."""
+    return Keys.of_keys(private_text, public_text)
+
+
+@lru_cache(maxsize=16)
+def _load_certificates(private_text, app_text, gateway_text, root_text):
+    return Keys.of_certificates(private_text, app_text, gateway_text, root_text)

@@ -1,0 +1,22 @@
+{
+    "name": "Payment Reconciliation",
+    "summary": "Guards, polling and daily reconciliation for payment gateways that publish bills",
+    "version": "19.0.1.0.0",
+    "category": "Accounting/Payment Providers",
+    "license": "AGPL-3",
+    "author": "Prepaid Utility Contributors",
+    "depends": ["account_payment", "report_xlsx"],
+    "data": [
+        "security/ir.model.access.csv",
+        "security/payment_reconciliation_rules.xml",
+        "data/ir_cron_data.xml",
+        "report/payment_reconciliation_reports.xml",
+        "views/payment_gateway_case_views.xml",
+        "views/payment_reconciliation_line_views.xml",
+        "views/payment_reconciliation_views.xml",
+        "views/payment_transaction_views.xml",
+        "views/payment_provider_views.xml",
+        "wizards/payment_reconciliation_run_views.xml",
+        "views/payment_reconciliation_menus.xml",
+    ],
+}

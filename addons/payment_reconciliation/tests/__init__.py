@@ -1,0 +1,1 @@
+from . import test_guard, test_matching, test_parallel, test_poll, test_reconciliation, test_rights
