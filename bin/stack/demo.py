@@ -82,11 +82,10 @@ def _print_guide(site: Site) -> None:
 
 def _watch(site: Site) -> None:
     """Sleep until Ctrl-C, telling when a part ends by itself."""
-    services = [site.odoo.service, site.connector, site.simulator, site.mailbox]
     told: set[str] = set()
     while True:
         time.sleep(1)
-        for service in services:
+        for service in site.services:
             if not service.is_running and service.name not in told:
                 told.add(service.name)
                 note(f"{service.name} has ended by itself:\n{service.tail()}")

@@ -2,7 +2,8 @@
 
 Reads from the environment: STACK_SITE (site file), STACK_READY (the simulator's ready file with its ports),
 STACK_PASSWORD (of all demo users), STACK_KEY_FILE (where the connector's key goes), STACK_MAIL_PORT,
-STACK_BASE_URL, STACK_HISTORY_DAYS, STACK_ADDONS (our addons' directory). Running it again changes only what must follow the new ports.
+STACK_BASE_URL, STACK_HISTORY_DAYS, STACK_ADDONS (our addons' directory), STACK_PAY_GATEWAYS
+(JSON: where each simulated payment gateway keeps its configuration). Running it again changes only what must follow the new ports.
 """
 
 import base64
@@ -64,12 +65,50 @@ def load_company():
     company.partner_id.email = "office@example.com"
 
 
-def load_payment_provider():
-    """Odoo's own demonstration provider, so that topping up can be tried without a merchant account."""
-    provider = env.ref("payment.payment_provider_demo")
-    if provider.state == "disabled":
+def load_payment_providers():
+    """WeChat Pay and Alipay against the simulated gateways, whose keys are new at each start; and Odoo's own demonstration."""
+    directories = json.loads(os.environ["STACK_PAY_GATEWAYS"])
+    for code, directory in directories.items():
+        gateway = json.loads((Path(directory) / "config.json").read_text())
+        provider = env.ref(f"payment_{code}.payment_provider_{code}")
+        provider.write(PREPARE_PROVIDER[code](provider, gateway))
         provider.write({"state": "test", "is_published": True})
-        provider.payment_method_ids.filtered(lambda method: not method.active).write({"active": True})
+    demonstration = env.ref("payment.payment_provider_demo")
+    if demonstration.state == "disabled":
+        demonstration.write({"state": "test", "is_published": True})
+    for provider in env["payment.provider"].search([("state", "=", "test")]):
+        provider.payment_method_ids.filtered(lambda method: not method.active).active = True
+
+
+def prepare_wechatpay(provider, gateway):
+    key = {"kind": "public_key", "serial": gateway["public_key_id"], "pem": gateway["public_key"]}
+    return {
+        "wechatpay_mchid": gateway["mchid"],
+        "wechatpay_appid": gateway["appid"],
+        "wechatpay_app_secret": gateway["app_secret"],
+        "wechatpay_api_v3_key": gateway["api_v3_key"],
+        "wechatpay_private_key": gateway["merchant_private_key"],
+        "wechatpay_certificate": gateway["merchant_certificate"],
+        "wechatpay_key_ids": [*((2, old.id) for old in provider.wechatpay_key_ids), (0, 0, key)],
+        "wechatpay_has_jsapi": True,
+        "wechatpay_has_h5": True,
+        "wechatpay_test_url": gateway["base_url"],
+        "state": "test",
+    }
+
+
+def prepare_alipay(_provider, gateway):
+    return {
+        "alipay_app_id": gateway["app_id"],
+        "alipay_seller_id": gateway["seller_id"],
+        "alipay_private_key": gateway["app_private_key"],
+        "alipay_public_key": gateway["alipay_public_key"],
+        "alipay_base_url": gateway["gateway_url"],
+        "state": "test",
+    }
+
+
+PREPARE_PROVIDER = {"wechatpay": prepare_wechatpay, "alipay": prepare_alipay}
 
 
 def load_buildings():
@@ -462,7 +501,7 @@ def load_openings():
 
 
 load_company()
-load_payment_provider()
+load_payment_providers()
 site, buildings, units = load_buildings()
 models = load_models()
 connector = load_connector(site)

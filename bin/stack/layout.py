@@ -25,7 +25,15 @@ ODOO_DATA = VAR / "odoo-data"
 SITE_DATA = VAR / "site"  # connector and simulator
 
 SERVICE_USER = "prepaid"
-OUR_ADDONS = ("property_utility", "meter_gateway", "prepaid_billing", "tenant_portal")
+OUR_ADDONS = (
+    "property_utility",
+    "meter_gateway",
+    "prepaid_billing",
+    "tenant_portal",
+    "payment_reconciliation",
+    "payment_wechatpay",
+    "payment_alipay",
+)
 
 # A socket's path is limited to 107 bytes by the kernel; deep clones get a short directory instead.
 _SOCKET_LIMIT = 90

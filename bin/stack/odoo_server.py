@@ -146,7 +146,9 @@ class OdooServer:
         self.run(*words, log=log)
 
     def update(self, addons: list[str]) -> None:
-        self.run("-u", ",".join(addons), *self._one_shot())
+        """Bring the database up to the code; an addon that is new to it is installed."""
+        names = ",".join(addons)
+        self.run("-i", names, "-u", names, "--load-language", "zh_CN", *self._one_shot())
 
     def script(self, path: Path, **arguments: str) -> str:
         """Run a Python file inside an Odoo shell, as Odoo's own superuser; `arguments` arrive as environment."""

@@ -17,6 +17,7 @@ from . import layout, postgres
 from .console import StackError, step
 from .odoo_server import OdooServer, ensure_database
 from .odoo_source import OdooSource
+from .pay_gateways import TITLES, PayGateway
 from .services import Service, free_port, own_by_service
 
 SITE_FILE = layout.CONNECTOR / "src/meter_connector/simulator/sites/demo.yaml"
@@ -61,6 +62,9 @@ class Site:
         self.simulator = self._simulator_service()
         self.connector = self._connector_service()
         self.mailbox = self._mailbox_service()
+        self.pay_gateways = {
+            code: PayGateway(code, self.directory / code, self._log(code)) for code in TITLES
+        }
 
     # -- names and files ---------------------------------------------------------------------------
 
@@ -147,6 +151,12 @@ class Site:
         )
         own_by_service(path)
 
+    @property
+    def services(self) -> list[Service]:
+        """All processes, in the order in which they are ended."""
+        paying = [gateway.service for gateway in self.pay_gateways.values()]
+        return [self.connector, self.odoo.service, self.simulator, self.mailbox, *paying]
+
     # -- life --------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -159,6 +169,8 @@ class Site:
         ensure_database(self.odoo, ADDONS)
         step("The simulated site (meters, buses, gateways)")
         self.mailbox.start()
+        for gateway in self.pay_gateways.values():
+            gateway.start()
         self.start_simulator()
         step("Demo data: estate, tenants, meters")
         self.load_data()
@@ -195,6 +207,9 @@ class Site:
             mail_port=str(self.mail_port),
             base_url=self.odoo.url,
             addons=str(layout.ADDONS),
+            pay_gateways=json.dumps(
+                {code: str(gateway.directory) for code, gateway in self.pay_gateways.items()}
+            ),
             history_days=str(self.options.history_days),
         )
 
@@ -212,7 +227,7 @@ class Site:
 
     def stop(self) -> None:
         """End what was started, in the order that loses least time; the rest stays untouched."""
-        for service in (self.connector, self.odoo.service, self.simulator, self.mailbox):
+        for service in self.services:
             service.stop()
         if self._started_cluster:
             postgres.stop()
