@@ -75,7 +75,7 @@ def load_payment_providers():
         provider.write({"state": "test", "is_published": True})
     demonstration = env.ref("payment.payment_provider_demo")
     if demonstration.state == "disabled":
-        demonstration.write({"state": "test", "is_published": True})
+        demonstration.write({"state": "test", "is_published": True, "sequence": 100})
     for provider in env["payment.provider"].search([("state", "=", "test")]):
         provider.payment_method_ids.filtered(lambda method: not method.active).active = True
 

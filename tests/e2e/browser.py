@@ -30,6 +30,13 @@ def phone(url: str) -> Iterator[Page]:
 
 
 @contextmanager
+def desk(url: str) -> Iterator[Page]:
+    """A fresh Chinese browser on a desk."""
+    with _browser(url, DESK) as page:
+        yield page
+
+
+@contextmanager
 def back_office(url: str, login: str, password: str) -> Iterator[Page]:
     """A fresh Chinese browser on a desk, signed in to the backend."""
     with _browser(url, DESK) as page:
@@ -66,17 +73,25 @@ def sign_in(page: Page, login: str, password: str, lands_at: str = "/my") -> Non
 
 
 def top_up(page: Page, amount: str) -> None:
-    """The three taps: top up, amount, pay. Returns when the page says that it is paid."""
+    """The three taps with Odoo's demonstration provider: top up, amount, pay. Returns when the page says that it is paid."""
+    choose_payment(page, amount, "demo")
+    page.locator("#customer_input").first.fill("4111 1111 1111 1111")
+    page.click("button[name=o_payment_submit_button]")
+    paid(page)
+
+
+def choose_payment(page: Page, amount: str, provider_code: str) -> None:
+    """Top up, amount, how to pay: all but the last tap."""
     page.goto("/my/utility")
     page.click("[data-testid=topup]")
     page.click(f"[data-testid=amount-{amount}]")
-    option = page.locator("input[name=o_payment_radio]").first
+    option = page.locator(f"input[name=o_payment_radio][data-provider-code={provider_code}]")
     if not option.is_checked():
-        option.check()
-    details = page.locator("#customer_input")
-    if details.count():
-        details.first.fill("4111 1111 1111 1111")
-    page.click("button[name=o_payment_submit_button]")
+        page.click(f"label[for={option.get_attribute('id')}]")
+
+
+def paid(page: Page) -> None:
+    """The page has noticed by itself that the payment is credited."""
     page.wait_for_url(re.compile(r"/topup/done"))
     expect(page.locator("[data-testid=paid]")).to_be_visible()
 
