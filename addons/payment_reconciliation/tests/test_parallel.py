@@ -115,15 +115,34 @@ class TestParallel(BaseCase):
         with self._connect() as env:
             self._notify(self.ids[0])(env)
 
-        def refund(env):
-            source = env["payment.transaction"].browse(self.ids[0])
-            return source._create_child_transaction(60, is_refund=True).id
+        def refund(number):
+            def work(env):
+                source = env["payment.transaction"].browse(self.ids[0])
+                # Numbers of their own: it must not be the reference that makes them meet.
+                reference = f"{self.mark}R{number}"
+                return source._create_child_transaction(60, is_refund=True, reference=reference).id
 
-        answers = self._run_overlapping(refund, refund)
+            return work
+
+        answers = self._run_overlapping(refund(1), refund(2))
         self.assertEqual(sum(isinstance(answer, UserError) for answer in answers), 1, answers)
         with self._connect() as env:
             source = env["payment.transaction"].browse(self.ids[0])
             self.assertEqual(sum(source.child_transaction_ids.mapped("gateway_fen")), -6000)
+
+    @mute_logger("odoo.sql_db", "odoo.service.model", "odoo.addons.payment.models.payment_transaction")
+    def test_F7_two_late_refunds_at_once_do_not_exceed_what_was_paid(self):
+        refund_ids = []
+        with self._connect() as env:
+            self._notify(self.ids[0])(env)
+            source = env["payment.transaction"].browse(self.ids[0])
+            for number in range(2):
+                reference = f"{self.mark}R{number}"
+                refund = source._create_child_transaction(60, is_refund=True, reference=reference)
+                refund._set_error("no answer")
+                refund_ids.append(refund.id)
+        answers = self._run_overlapping(*[self._notify(refund_id) for refund_id in refund_ids])
+        self.assertEqual(answers, ["done", "error"])
 
     @mute_logger("odoo.sql_db", "odoo.service.model", "odoo.addons.payment.models.payment_transaction")
     def test_F3_a_callback_at_the_moment_of_our_cancellation_is_confirmed(self):
