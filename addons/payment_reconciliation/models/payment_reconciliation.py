@@ -168,16 +168,18 @@ class PaymentReconciliation(models.Model):
         )
 
     def _is_empty_day(self, message):
-        """No bill, no error, and no movement here either: gateways write no bill of such a day."""
-        return not message and not self._get_due_transactions()
+        """No bill, no error, no movement here, and no bill to be expected any more: such a day has none."""
+        return not message and self._is_bill_late() and not self._get_due_transactions()
+
+    def _is_bill_late(self):
+        return (datetime.now(BEIJING).date() - self.date).days > BILL_ALARM_DAYS
 
     def _wait(self, message):
         if self.state != "waiting":  # what was compared once stays as it is
             raise UserError(message or self.env._("The gateway has no bill of this day now."))
         message = message or self.env._("The gateway has no bill of this day yet.")
         self.write({"message": message, "run_at": fields.Datetime.now()})
-        today = datetime.now(BEIJING).date()
-        if (today - self.date).days > BILL_ALARM_DAYS:
+        if self._is_bill_late():
             self._open_case_sudo("bill_missing", "bill", {"detail": message}, reopen=True)
 
     def _compare(self, bill):

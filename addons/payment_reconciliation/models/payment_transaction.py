@@ -14,6 +14,8 @@ OWN_FIELDS = {
     "gateway_late",
     "gateway_next_poll_at",
     "gateway_polls",
+    "gateway_case_count",
+    "gateway_refund_count",
 }
 
 
@@ -43,7 +45,9 @@ class PaymentTransaction(models.Model):
     gateway_late = fields.Boolean(
         "Paid Late", readonly=True, copy=False, help="Paid after it was cancelled or failed here."
     )
-    gateway_case_at = fields.Datetime("Last Case", readonly=True, copy=False)
+    # Counted so that the row changes: who works with an old view of it is sent back by the database to try again.
+    gateway_case_count = fields.Integer("Cases Opened", readonly=True, copy=False)
+    gateway_refund_count = fields.Integer("Refund Steps", readonly=True, copy=False)
     gateway_case_ids = fields.One2many("payment.gateway.case", "transaction_id", string="Payment Cases")
 
     # Two transactions can never be paid by one payment, whoever processes them at the same moment.

@@ -71,8 +71,8 @@ class PaymentTransaction(models.Model):
         return bool(objection)
 
     def _lock_gateway(self):
-        """Wait for whoever works on these transactions and what they are refunds of. Who comes second has an old view
-        of them, and is sent back by the database to try again.
+        """Wait for whoever works on these transactions and what they are refunds of. Who comes second to a row that was
+        changed has an old view of it, and is sent back by the database to try again.
         """
         ids = sorted({*self.ids, *self.source_transaction_id.ids})
         self.env.cr.execute(
@@ -188,6 +188,8 @@ class PaymentTransaction(models.Model):
             # Somebody took this number a moment ago; we cannot see them yet.
             self._open_gateway_case("reference_reused", data)
             return
+        if self.operation == "refund":
+            self.source_transaction_id._count_gateway_refund_step()
         self._set_done(extra_allowed_states=("cancel",))
 
     def _parse_gateway_time(self, text):
@@ -233,6 +235,16 @@ class PaymentTransaction(models.Model):
                     reference=self.reference,
                 )
             )
+        self._count_gateway_refund_step()
+
+    def _count_gateway_refund_step(self):
+        """Two refunds of one payment do not see each other: changing the payment's row makes them meet.
+
+        As superuser: it is bookkeeping of ours, whoever refunds.
+        """
+        payment = self.sudo()
+        payment.gateway_refund_count += 1
+        payment.flush_recordset(["gateway_refund_count"])
 
     # --- booking ----------------------------------------------------------------------------------------------------
 
@@ -258,8 +270,7 @@ class PaymentTransaction(models.Model):
         values = self._prepare_gateway_case(kind, payment_data or {}, detail)
         case, is_alarm = self.env["payment.gateway.case"]._open_sudo(values, reopen=reopen)
         if is_alarm:
-            # A change of this row sends back whoever opens the same case at this moment.
-            self.gateway_case_at = fields.Datetime.now()
+            self.gateway_case_count += 1
         return case
 
     def _prepare_gateway_case(self, kind, data, detail):

@@ -1,7 +1,7 @@
-"""Two real connections at once: what the lock, REPEATABLE READ and the unique index do to copies of one callback."""
+"""Real connections that overlap: what the lock, REPEATABLE READ and the unique index do to copies of one callback."""
 
-import threading
 import uuid
+from contextlib import ExitStack
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, api
@@ -43,35 +43,30 @@ class TestParallel(BaseCase):
             env["payment.gateway.case"].search([("provider_id", "=", self.provider_id)]).unlink()
             transactions = env["payment.transaction"].search([("provider_id", "=", self.provider_id)])
             transactions.sorted("id", reverse=True).unlink()
+            env["payment.provider"].browse(self.provider_id).state = "disabled"
             env["account.payment.method.line"].search(
                 [("payment_provider_id", "=", self.provider_id)]
             ).unlink()
             env["payment.provider"].browse(self.provider_id).unlink()
 
     def _run_overlapping(self, *works):
-        """Run at the same moment, each with a view of the database taken before any of them worked; each is tried again
-        as a request is. Returns what they returned, or the error they ended with.
+        """Transactions whose views of the database are all taken before any of them works; they commit one after the
+        other, and one that PostgreSQL sends back is tried again, as a request is. Returns what each returned, or the
+        error it ended with.
         """
-        answers = [None] * len(works)
-        ready = threading.Barrier(len(works))
+        with ExitStack() as stack:
+            cursors = [stack.enter_context(self.registry.cursor()) for _work in works]
+            envs = [api.Environment(cursor, SUPERUSER_ID, {"tracking_disable": True}) for cursor in cursors]
+            for cursor in cursors:
+                cursor.execute("SELECT 1 FROM payment_transaction LIMIT 1")
+            return [self._run(work, env) for work, env in zip(works, envs, strict=True)]
 
-        def run(number):
-            with self._connect() as env:
-                env.cr.execute("SELECT 1")
-                ready.wait(10)
-                try:
-                    answers[number] = retrying(lambda: works[number](env), env)
-                    env.cr.commit()
-                except UserError as error:
-                    env.cr.rollback()
-                    answers[number] = error
-
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        return answers
+    def _run(self, work, env):
+        try:
+            return retrying(lambda: work(env), env)
+        except UserError as error:
+            env.cr.rollback()
+            return error
 
     def _notify(self, transaction_id, **changes):
         def work(env):
@@ -83,8 +78,8 @@ class TestParallel(BaseCase):
 
     @mute_logger("odoo.sql_db", "odoo.service.model", "odoo.addons.payment.models.payment_transaction")
     def test_copies_of_one_callback_confirm_once(self):
-        answers = self._run_overlapping(*[self._notify(self.ids[0])] * 4)
-        self.assertEqual(answers, ["done"] * 4)
+        answers = self._run_overlapping(*[self._notify(self.ids[0])] * 3)
+        self.assertEqual(answers, ["done"] * 3)
         with self._connect() as env:
             transaction = env["payment.transaction"].browse(self.ids[0])
             self.assertFalse(transaction.gateway_case_ids)
@@ -110,8 +105,8 @@ class TestParallel(BaseCase):
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_copies_of_one_wrong_callback_open_one_case(self):
-        answers = self._run_overlapping(*[self._notify(self.ids[0], fen=1)] * 4)
-        self.assertEqual(answers, ["draft"] * 4)
+        answers = self._run_overlapping(*[self._notify(self.ids[0], fen=1)] * 3)
+        self.assertEqual(answers, ["draft"] * 3)
         with self._connect() as env:
             self.assertEqual(len(env["payment.transaction"].browse(self.ids[0]).gateway_case_ids), 1)
 
@@ -120,15 +115,34 @@ class TestParallel(BaseCase):
         with self._connect() as env:
             self._notify(self.ids[0])(env)
 
-        def refund(env):
-            source = env["payment.transaction"].browse(self.ids[0])
-            return source._create_child_transaction(60, is_refund=True).id
+        def refund(number):
+            def work(env):
+                source = env["payment.transaction"].browse(self.ids[0])
+                # Numbers of their own: it must not be the reference that makes them meet.
+                reference = f"{self.mark}R{number}"
+                return source._create_child_transaction(60, is_refund=True, reference=reference).id
 
-        answers = self._run_overlapping(refund, refund)
+            return work
+
+        answers = self._run_overlapping(refund(1), refund(2))
         self.assertEqual(sum(isinstance(answer, UserError) for answer in answers), 1, answers)
         with self._connect() as env:
             source = env["payment.transaction"].browse(self.ids[0])
             self.assertEqual(sum(source.child_transaction_ids.mapped("gateway_fen")), -6000)
+
+    @mute_logger("odoo.sql_db", "odoo.service.model", "odoo.addons.payment.models.payment_transaction")
+    def test_F7_two_late_refunds_at_once_do_not_exceed_what_was_paid(self):
+        refund_ids = []
+        with self._connect() as env:
+            self._notify(self.ids[0])(env)
+            source = env["payment.transaction"].browse(self.ids[0])
+            for number in range(2):
+                reference = f"{self.mark}R{number}"
+                refund = source._create_child_transaction(60, is_refund=True, reference=reference)
+                refund._set_error("no answer")
+                refund_ids.append(refund.id)
+        answers = self._run_overlapping(*[self._notify(refund_id) for refund_id in refund_ids])
+        self.assertEqual(answers, ["done", "error"])
 
     @mute_logger("odoo.sql_db", "odoo.service.model", "odoo.addons.payment.models.payment_transaction")
     def test_F3_a_callback_at_the_moment_of_our_cancellation_is_confirmed(self):

@@ -223,6 +223,8 @@ class TestReconciliation(BillCase):
         reconciliation = self._reconcile()
         self.assertEqual((reconciliation.state, reconciliation.line_ids.ids), ("waiting", []))
         self.assertFalse(reconciliation.case_ids)
+        empty = self._reconcile(self.day - timedelta(days=1))
+        self.assertEqual(empty.state, "waiting", "its bill may still come")
         old = self._reconcile(self.day - timedelta(days=5))
         self.assertEqual(old.state, "done", "a day without movement has no bill")
         with mute_logger(LOGGER):

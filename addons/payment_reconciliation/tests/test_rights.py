@@ -103,8 +103,10 @@ class TestRights(BillCase):
         runs = self.env["payment.reconciliation.run"]
         run = runs.with_user(self.accountant).create({"provider_key": str(self.provider.id)})
         self.assertEqual(run.action_run()["res_id"], self.reconciliation.id)
-        with self.assertRaises((AccessError, ValueError)):
-            runs.with_user(self.foreigner).create({"provider_key": str(self.provider.id)})
+        runs = runs.with_user(self.foreigner)
+        self.assertNotIn(str(self.provider.id), dict(runs._get_provider_keys()))
+        with self.assertRaises(AccessError):
+            runs.create({"provider_key": str(self.provider.id)}).action_run()
         with self.assertRaises(AccessError):
             runs.with_user(self.auditor).create({"provider_key": str(self.provider.id)})
 

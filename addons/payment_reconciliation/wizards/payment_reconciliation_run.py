@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from ..const import BEIJING
 
@@ -54,7 +54,8 @@ class PaymentReconciliationRun(models.TransientModel):
         if self.date > self._get_yesterday():
             raise UserError(self.env._("The bill of a day is there on the next day."))
         provider_sudo = self._get_providers_sudo().filtered(lambda p: str(p.id) == self.provider_key)
-        provider_sudo.ensure_one()
+        if not provider_sudo:
+            raise AccessError(self.env._("You may not reconcile payments."))
         reconciliation = reconciliations._reconcile_sudo(provider_sudo, self.date)
         return {
             "type": "ir.actions.act_window",

@@ -408,3 +408,80 @@ class TestBillWithFake(FakeCase):
         self._control("fault", where="api", match="/v3/bill/tradebill", kind="wrong_sha1")
         with self.assertRaises(UserError):
             self.provider._gateway_fetch_bill(day)
+
+    def test_reconciliation_of_a_day_shows_a_planted_difference(self):
+        yesterday = datetime.now(BEIJING) - timedelta(days=1)
+        day = yesterday.date()
+        at = yesterday.replace(hour=12, minute=0, second=0, microsecond=0).isoformat()
+        transactions = [self._make_order(amount=amount) for amount in (88.00, 12.34)]
+        for transaction in transactions:
+            self._control("pay", out_trade_no=transaction.reference, at=at, notify=False)
+            transaction._process("wechatpay", transaction._gateway_query())
+            self.assertEqual(transaction.state, "done")
+        reconciliation = self.env["payment.reconciliation"]._reconcile_sudo(self.provider, day)
+        self.assertEqual(set(reconciliation.line_ids.mapped("result")), {"matched"})
+        self.assertEqual(reconciliation.state, "done")
+        self._control("bill_edit", date=str(day), op="amount", number=transactions[1].reference, fen=1)
+        reconciliation.action_run()
+        results = {line.reference: line.result for line in reconciliation.line_ids}
+        self.assertEqual(
+            results, {transactions[0].reference: "matched", transactions[1].reference: "amount_differs"}
+        )
+
+
+@tagged("post_install", "-at_install")
+class TestPollerWithFake(FakeCase):
+    def _poll(self, transaction):
+        with mute_logger(*LOGGERS):
+            transaction._poll_gateway()
+
+    def _let_expire(self, transaction):
+        transaction.gateway_expires_at = datetime.now() - timedelta(minutes=5)
+
+    def test_payment_nobody_told_us_about_is_found(self):
+        transaction = self._make_order()
+        self._poll(transaction)
+        self.assertEqual(transaction.state, "pending")
+        self._control("pay", out_trade_no=transaction.reference, notify=False)
+        self._poll(transaction)
+        self.assertEqual(transaction.state, "done")
+
+    def test_unpaid_order_is_closed_there_and_cancelled_here(self):
+        ordered, never_ordered = self._make_order(), self._make_transaction()
+        for transaction in (ordered, never_ordered):
+            self._let_expire(transaction)
+            self._poll(transaction)
+            self.assertEqual(transaction.state, "cancel")
+        self.assertEqual(self._get_order(ordered)["state"], "closed")
+
+    def test_payer_faster_than_the_close_is_confirmed(self):
+        transaction = self._make_order()
+        self._let_expire(transaction)
+        self._control("fault", where="api", kind="pay_before_close", match="/close")
+        self._poll(
+            transaction
+        )  # what the gateway tells meanwhile reaches nobody: the answer to our question counts
+        self.assertEqual(transaction.state, "done")
+
+    def test_case_24_payment_that_goes_through_after_the_close_is_confirmed_late(self):
+        transaction = self._make_order()
+        self._let_expire(transaction)
+        self._poll(transaction)
+        self.assertEqual(transaction.state, "cancel")
+        self._tell("pay_after_close", out_trade_no=transaction.reference)
+        self.assertEqual((transaction.state, transaction.gateway_late), ("done", True))
+
+    def test_without_an_answer_nothing_is_cancelled(self):
+        transaction = self._make_order()
+        self._let_expire(transaction)
+        for kind in ("drop", "unsigned"):
+            self._control("fault", where="api", kind=kind, times=0)
+            with self.assertRaises(UserError):
+                self._poll(transaction)
+            self._control("clear_faults")
+            self.assertEqual(transaction.state, "pending")
+        self._control("fault", where="api", kind="drop", match="/close")
+        self._poll(transaction)
+        self.assertEqual(
+            transaction.state, "cancel" if self._get_order(transaction)["state"] == "closed" else "pending"
+        )

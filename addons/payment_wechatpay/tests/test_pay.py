@@ -6,7 +6,8 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from odoo import fields
-from odoo.tests import tagged
+from odoo.addons.payment import utils as payment_utils
+from odoo.tests import JsonRpcException, tagged
 from odoo.tools import mute_logger
 
 from ..const import OAUTH_ROUTE, PAY_ROUTE, STATUS_ROUTE
@@ -183,6 +184,68 @@ class TestPayPage(PayCase):
             self.answers[f"/v3/pay/transactions/out-trade-no/{transaction.reference}"] = payment
             self.assertFalse(self._ask_status(transaction)["is_final"])
         self.assertEqual(len(self.gateway.requests), 2, "the gateway is not asked at every poll")
+
+
+@tagged("post_install", "-at_install")
+class TestFromThePaymentForm(PayCase):
+    """Odoo's own transaction route, as the payment form calls it."""
+
+    def _create(self, user_agent=DESKTOP, **values):
+        token = payment_utils.generate_access_token(self.partner.id, 88.0, self.currency.id, env=self.env)
+        params = {
+            "provider_id": self.provider.id,
+            "payment_method_id": self.method.id,
+            "token_id": None,
+            "amount": 88.0,
+            "currency_id": self.currency.id,
+            "partner_id": self.partner.id,
+            "access_token": token,
+            "flow": "redirect",
+            "tokenization_requested": False,
+            "landing_route": "/payment/confirmation",
+            "reference_prefix": "INV/2026/00001",
+            "is_validation": False,
+        }
+        self.env.flush_all()
+        result = self.make_jsonrpc_request(
+            "/payment/transaction", params | values, headers={"User-Agent": user_agent}
+        )
+        self.env.invalidate_all()
+        return result
+
+    def test_browser_decides_the_way_and_the_form_leads_to_the_page(self):
+        for user_agent, kind in ((DESKTOP, "native"), (PHONE, "h5"), (IN_WECHAT, "jsapi")):
+            values = self._create(user_agent)
+            transaction = self.env["payment.transaction"].search([("reference", "=", values["reference"])])
+            with self.subTest(kind):
+                self.assertEqual((transaction.wechatpay_kind, transaction.gateway_fen), (kind, 8800))
+                self.assertNotIn("INV", transaction.reference)
+                form = values["redirect_form_html"]
+                action = re.search(r'action="([^"]*)"', form)[1]
+                token = re.search(r'name="access_token" value="([^"]*)"', form)[1]
+                page = self.url_open(
+                    action,
+                    params={"access_token": token},
+                    headers={"User-Agent": user_agent},
+                    allow_redirects=False,
+                )
+                self.assertEqual(page.status_code, 303 if kind == "jsapi" else 200)
+
+    def test_case_32_values_of_the_browser_are_refused(self):
+        for name, value in (
+            ("wechatpay_openid", "oATTACKER"),
+            ("gateway_fen", 1),
+            ("custom_create_values", {"gateway_fen": 1}),
+            ("reference", "MINE"),
+        ):
+            with self.subTest(name), mute_logger("odoo.http"), self.assertRaises(JsonRpcException):
+                self._create(**{name: value})
+        self.assertFalse(self.gateway.requests)
+
+    def test_case_34_token_of_another_amount(self):
+        for values in ({"amount": 0.01}, {"partner_id": self.env.user.partner_id.id}, {"access_token": "x"}):
+            with self.subTest(values), mute_logger("odoo.http"), self.assertRaises(JsonRpcException):
+                self._create(**values)
 
 
 @tagged("post_install", "-at_install")
