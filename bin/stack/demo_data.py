@@ -414,7 +414,8 @@ def load_tenancies(units, tariffs):
                 ]
             )
         load_fee(contract, tenancy, units)
-        load_portal_user(partner)
+        if tenancy.get("portal", True):
+            load_portal_user(partner)
 
 
 def load_users(buildings):
