@@ -80,6 +80,12 @@ class PaymentTransaction(models.Model):
     def _check_wallet_refund(self, amount):
         """A refund may neither exceed what was paid (with refunds under way) nor what the wallet still holds."""
         self._lock_for_money()
+        # Who waited for the lock still has the old view, in which the other refund is not there. A change of the row
+        # sends them back to look again.
+        self.env.cr.execute(
+            "UPDATE payment_transaction SET write_date = clock_timestamp() AT TIME ZONE 'utc' WHERE id = %s",
+            [self.id],
+        )
         under_way = self.child_transaction_ids.filtered(
             lambda child: child.operation == "refund" and child.state not in ("cancel", "error")
         )

@@ -6,6 +6,7 @@ from threading import Barrier, Thread
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, api
+from odoo.exceptions import UserError
 from odoo.modules.registry import DummyRLock, Registry
 from odoo.service.model import retrying
 from odoo.sql_db import db_connect
@@ -131,3 +132,24 @@ class TestParallel(TransactionCase):
             self._run_together(post_process, counter, counter)
         entries, payments, topups, balance = self._count()
         self.assertEqual((entries, payments, topups, str(balance)), (2, 2, 2, "62.34"))
+
+    @mute_logger("odoo.sql_db")
+    def test_two_refunds_at_once_never_exceed_the_payment(self):
+        with self._real_env() as env:
+            env["payment.transaction"].browse(self.transaction_id)._post_process()
+        refused = []
+
+        def refund(amount, env):
+            source = env["payment.transaction"].browse(self.transaction_id)
+            try:
+                source._create_child_transaction(
+                    amount, is_refund=True, reference=f"parallel-refund-{source.id}-{amount}"
+                )
+            except UserError as error:
+                refused.append(error)
+
+        self._run_together(partial(refund, 30), partial(refund, 40))
+        self.assertEqual(len(refused), 1)
+        with self._real_env() as env:
+            source = env["payment.transaction"].browse(self.transaction_id)
+            self.assertEqual(len(source.child_transaction_ids), 1)
