@@ -46,3 +46,28 @@ def test_every_command_of_the_readme_exists_and_tells_what_it_does() -> None:
 
 def test_architecture_stays_readable_in_one_sitting() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 200
+
+
+def test_every_case_against_payments_is_listed_with_tests_that_exist() -> None:
+    page = (ROOT / "docs/payment-security.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| .+? \| (.+) \|$", page, re.MULTILINE)
+    assert [int(number) for number, _tests in rows] == list(range(1, 46))
+    listed = {
+        (path, name)
+        for _number, tests in rows
+        for part in tests.split("<br>")
+        for path, names in [part.split(": ", 1)]
+        for name in re.findall(r"`(test_\w+)`", names)
+    }
+    missing = [
+        f"{path}: {name}"
+        for path, name in sorted(listed)
+        if f"def {name}(" not in (ROOT / ("" if path.startswith("tests/") else "addons") / path).read_text()
+    ]
+    assert not missing
+    cases = {
+        (str(path.relative_to(ROOT / "addons")), name)
+        for path in (ROOT / "addons").glob("payment_*/tests/test_*.py")
+        for name in re.findall(r"def (test_case_(?!00|46)\w+)\(", path.read_text())
+    }
+    assert not cases - listed, "tests of cases that the page does not list"
