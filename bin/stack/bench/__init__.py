@@ -43,6 +43,10 @@ def _measure(source: OdooSource, section: str) -> dict[str, Any]:
         from . import reclose
 
         return reclose.measure(source, progress)
+    if section == "callbacks":
+        from . import callbacks
+
+        return callbacks.measure(source, progress)
     from . import ingest, settlement
 
     module, addons = {
