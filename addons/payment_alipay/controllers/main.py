@@ -104,6 +104,7 @@ class AlipayController(http.Controller):
         auth="public",
         methods=["GET"],
         website=True,
+        multilang=False,
         sitemap=False,
     )
     def alipay_qr(self, transaction_id, access_token="", **_kwargs):

@@ -31,6 +31,7 @@ class WechatpayPay(http.Controller):
         type="http",
         auth="public",
         website=True,
+        multilang=False,  # WeChat pays only on pages below a registered path
         sitemap=False,
         methods=["GET"],
     )
