@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -260,3 +261,21 @@ async def test_xmlrpc_signs_in_anew_after_the_user_was_made_anew(odoo: FakeOdoo)
         with pytest.raises(OdooBusyError):
             await client.call("api_hello", HELLO)
         await client.call("api_hello", HELLO)
+
+
+def test_what_is_broken_off_while_it_connects_leaves_no_socket(
+    odoo: FakeOdoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = odoo_http.HttpConnection(odoo.url)
+    connect = http.client.HTTPConnection.connect
+
+    def connect_and_be_aborted(own: http.client.HTTPConnection) -> None:
+        connect(own)
+        connection.abort()  # before anybody knows of the socket
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", connect_and_be_aborted)
+    for _again in range(2):
+        with pytest.raises(OdooUnreachableError, match="broken off"):
+            connection.post("/xmlrpc/2/common", b"", {}, time.monotonic() + 5)
+    assert connection._connection is not None
+    assert connection._connection.sock is None

@@ -88,6 +88,8 @@ class HttpConnection:
             connection.timeout = min(CONNECT_TIMEOUT_S, remaining)
             connection.connect()  # sets TCP_NODELAY itself
             self._socket = connection.sock
+            if self._is_aborted:  # meanwhile, when there was no socket yet that `abort` could have shut
+                raise ConnectionAbortedError("broken off")
         if self._socket is not None:
             self._socket.settimeout(_remaining(deadline))
         return connection
