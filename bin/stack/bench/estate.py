@@ -100,4 +100,6 @@ if billing:
         [{"service_point_id": point.id, "tariff_id": tariff.id, "valid_from": started_at} for point in points]
     )
 env.cr.commit()
+env.cr.execute("ANALYZE")  # statistics as any site has after its first minutes
+env.cr.commit()
 print("SCRIPT COMPLETE")
