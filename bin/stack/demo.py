@@ -67,10 +67,11 @@ def _print_guide(site: Site) -> None:
   What to look at
     1. manager: the overview. Rooms by colour; it refreshes itself as readings arrive.
     2. manager: Metering, any meter: live values, curve, switch state, orders.
-    3. {tenant["email"]}, also on a phone's width: balance, days left, charges explained; top up in three taps.
+    3. {tenant["email"]}, also on a phone's width: balance, days left, charges explained; top up in three taps,
+       with WeChat Pay or Alipay too: each is a simulated gateway, and a link beside the QR code plays the phone.
     4. cashier: Counter, account {tenant["account"]}, any amount; print the receipt.
     5. supervisor: Supply, the dry run and the cases: who is warned, who is cut and why.
-    6. accountant: the books check; invoice the month; ordinary Odoo payments and invoices.
+    6. accountant: Invoicing, Online Payments: reconciliation with the gateway's bill; the books check; invoice the month; ordinary Odoo payments and invoices.
   Connector health  http://127.0.0.1:{site.health_port}
   Site simulator    {site.control_url}/meters
   Mail sent         {site.mail_directory}

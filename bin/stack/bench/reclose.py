@@ -124,7 +124,8 @@ class _Reclose:
             "SELECT extract(epoch FROM max(create_date)) FROM prepaid_topup WHERE wallet_id = %s", wallet
         )
         self._wait(lambda: self._relay(serial) == "on")
-        closed = [row["at"] for row in self._control(f"/log?meter={serial}") if row["kind"] == "relay"]
+        moves = [row for row in self._control(f"/log?meter={serial}") if row["kind"] == "relay"]
+        closed = [row["at"] for row in moves if row["state"] == "on"]
         return closed[-1] - float(paid[0][0])
 
     # -- talking -----------------------------------------------------------------------------------------
