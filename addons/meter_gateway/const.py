@@ -42,8 +42,24 @@ ORDER_KINDS = [
     ("switch_off", "Switch Off"),
     ("read", "Read Now"),
     ("sync_clock", "Set Clock"),
+    ("read_items", "Read Values"),
+    ("read_parameters", "Read Parameters"),
+    ("write_parameters", "Write Parameters"),
+    ("purchase", "Purchase"),
+    ("read_prepayment", "Read Prepayment"),
+    ("keep_power_on", "Keep Power in the Meter"),
+    ("keep_power_off", "End Keep Power in the Meter"),
+    ("alarm_on", "Alarm On"),
+    ("alarm_off", "Alarm Off"),
+    ("discover", "Find Meters"),
 ]
 SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
+#: Orders that change nothing in a meter and may be cancelled by whoever may read meters.
+READ_ORDER_KINDS = ("read", "read_items", "read_parameters", "read_prepayment", "discover")
+#: Orders whose end says nothing before the meter's own count does; silence never makes them a failure.
+COUNTED_ORDER_KINDS = ("purchase",)
+#: An order's data and a result's data travel as JSON text of at most so many characters.
+MAX_ORDER_DATA = 60000
 ORDER_STATES = [
     ("pending", "Waiting"),
     ("received", "Received"),
@@ -66,7 +82,22 @@ ORDER_TRANSITIONS = {
     "superseded": frozenset(),
 }
 #: How long an order may be carried out, by kind.
-ORDER_LIFE_S = {"switch_on": 24 * 3600, "switch_off": 30 * 60, "read": 10 * 60, "sync_clock": 3600}
+ORDER_LIFE_S = {
+    "switch_on": 24 * 3600,
+    "switch_off": 30 * 60,
+    "read": 10 * 60,
+    "sync_clock": 3600,
+    "read_items": 10 * 60,
+    "read_parameters": 3600,
+    "write_parameters": 24 * 3600,
+    "purchase": 3600,
+    "read_prepayment": 10 * 60,
+    "keep_power_on": 24 * 3600,
+    "keep_power_off": 24 * 3600,
+    "alarm_on": 3600,
+    "alarm_off": 3600,
+    "discover": 6 * 3600,
+}
 #: A connector that took an order and says nothing for so long is given it again.
 REDELIVER_AFTER_S = 60
 #: Tries before "switch did not obey" is raised, and the pause between tries after that.

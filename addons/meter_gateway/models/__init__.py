@@ -21,6 +21,7 @@ from . import meter_ingest_issue
 from . import meter_switch
 from . import meter_switch_reconcile
 from . import meter_order
+from . import meter_order_data
 from . import meter_report
 from . import meter_event
 from . import meter_alarm

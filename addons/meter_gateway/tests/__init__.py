@@ -7,6 +7,7 @@ from . import (
     test_event,
     test_ingest,
     test_order,
+    test_order_data,
     test_overview,
     test_parallel,
     test_partition,

@@ -8,7 +8,7 @@ from pathlib import Path
 from odoo.tests import tagged
 
 from .. import rpc_guard
-from ..const import INGEST_COLUMNS
+from ..const import INGEST_COLUMNS, ORDER_KINDS
 from ..models import meter_connector_api
 from .common import MeterCase
 
@@ -98,6 +98,12 @@ class TestRpcDocument(MeterCase):
         for method, keys in asked.items():
             with self.subTest(method=method):
                 self.assertEqual(self.document[method]["request"], keys)
+
+    def test_the_same_kinds_of_orders(self):
+        section = DOCUMENT.read_text().split("### Kinds of orders")[1].split("\n## ")[0]
+        cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+        named = {kind for cell in cells for kind in re.findall(r"`(\w+)`", cell)}
+        self.assertEqual(named, set(dict(ORDER_KINDS)))
 
     def test_the_same_answer_keys(self):
         gateway = self.bus.gateway_id
