@@ -26,6 +26,7 @@
         "views/meter_switch_views.xml",
         "views/meter_order_views.xml",
         "views/meter_event_views.xml",
+        "views/meter_frame_views.xml",
         "views/meter_alarm_views.xml",
         "views/property_views.xml",
         "views/menus.xml",

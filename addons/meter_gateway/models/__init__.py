@@ -24,6 +24,7 @@ from . import meter_order
 from . import meter_order_data
 from . import meter_report
 from . import meter_event
+from . import meter_frame
 from . import meter_alarm
 from . import meter_overview
 from . import meter_overview_cards

@@ -13,6 +13,8 @@ TARGETS = {
     "circuit_id": "meter.circuit",
 }
 MAX_KEY, MAX_KIND, MAX_DATA = 200, 60, 8000
+#: Characters of a frame's bytes; with separators a little more than what ``meter.frame`` keeps.
+MAX_HEX = 6000
 
 
 class MeterEvent(models.Model):
@@ -76,14 +78,15 @@ class MeterEvent(models.Model):
             return f"kind: missing, or not a text of at most {MAX_KIND} characters", None
         if type(at) not in (int, float) or not math.isfinite(at) or not 0 < at < 1e11:
             return "at: not a time in seconds", None
+        data = event.get("data") or {}
+        if kind == "frame_unknown" and isinstance(data, dict) and isinstance(data.get("hex"), str):
+            data = data | {"hex": data["hex"][:MAX_HEX]}
         row = {
             "connector_id": connector.id,
             "key": key,
             "kind": kind,
             "at": datetime.fromtimestamp(at, UTC).replace(tzinfo=None, microsecond=0),
-            "data": json.dumps(event.get("data") or {}, ensure_ascii=False, default=str).replace(
-                "\\u0000", ""
-            )[:MAX_DATA],
+            "data": json.dumps(data, ensure_ascii=False, default=str).replace("\\u0000", "")[:MAX_DATA],
         }
         for name, model in TARGETS.items():
             value = event.get(name)
@@ -100,6 +103,15 @@ class MeterEvent(models.Model):
             row["building_id"] = target.building_id.id
         return "", row
 
+    def _read_data(self):
+        """The details as a dict; {} when they were none, or too long to be kept whole."""
+        self.ensure_one()
+        try:
+            data = json.loads(self.data or "{}")
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
     def _get_target(self):
         """The most exact thing the event is about."""
         self.ensure_one()
@@ -110,6 +122,8 @@ class MeterEvent(models.Model):
     def _follow(self):
         """States and alarms that follow from an event."""
         self.ensure_one()
+        if self.kind == "frame_unknown":
+            self.env["meter.frame"]._keep(self, self._read_data())
         if self.gateway_id and self.kind in ("gateway_online", "gateway_offline"):
             if not self.gateway_id.state_since or self.at >= self.gateway_id.state_since:
                 self.gateway_id._set_state(self.kind.removeprefix("gateway_"), self.at)

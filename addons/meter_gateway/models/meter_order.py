@@ -78,7 +78,9 @@ class MeterOrder(models.Model):
     def _compute_display_name(self):
         labels = dict(self._fields["kind"]._description_selection(self.env))
         for order in self:
-            order.display_name = f"{labels.get(order.kind, '')} {(order.meter_id or order.bus_id).display_name or ''}"
+            order.display_name = (
+                f"{labels.get(order.kind, '')} {(order.meter_id or order.bus_id).display_name or ''}"
+            )
 
     # -- the life of an order -----------------------------------------------------------------------
 

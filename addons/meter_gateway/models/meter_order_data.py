@@ -12,7 +12,9 @@ from ..const import OPEN_ORDER_STATES, ORDER_LIFE_S
 class MeterOrder(models.Model):
     _inherit = "meter.order"
 
-    progress = fields.Float(compute="_compute_progress", help="0 to 100; of an order that reports on its way.")
+    progress = fields.Float(
+        compute="_compute_progress", help="0 to 100; of an order that reports on its way."
+    )
     is_open = fields.Boolean(compute="_compute_is_open")
 
     @api.depends("result_data", "state")

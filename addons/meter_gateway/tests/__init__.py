@@ -5,6 +5,7 @@ from . import (
     test_definition,
     test_energy,
     test_event,
+    test_frame,
     test_ingest,
     test_order,
     test_order_data,

@@ -1,1 +1,6 @@
-from . import meter_connector_key_wizard, meter_keep_power_wizard, meter_switch_wizard
+from . import (
+    meter_connector_key_wizard,
+    meter_frame_decoder,
+    meter_keep_power_wizard,
+    meter_switch_wizard,
+)
