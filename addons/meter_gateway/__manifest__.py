@@ -25,6 +25,7 @@
         "views/meter_energy_views.xml",
         "views/meter_switch_views.xml",
         "views/meter_order_views.xml",
+        "views/meter_completeness_views.xml",
         "views/meter_event_views.xml",
         "views/meter_frame_views.xml",
         "views/meter_alarm_views.xml",

@@ -131,6 +131,7 @@ ALARM_KINDS = {
     "switch_disobeyed": ("Switch did not obey", "critical", "circuit_id"),
     "switch_unexpected": ("Switch changed by itself", "warning", "circuit_id"),
     "reading_conflict": ("Conflicting readings", "warning", "circuit_id"),
+    "readings_missing": ("Readings missing", "warning", "meter_id"),
     "reading_rejected": ("Readings refused", "warning", "connector_id"),
     "default_partition": ("Readings outside the monthly tables", "critical", None),
     "clock_drift": ("Meter clock is wrong", "warning", "meter_id"),

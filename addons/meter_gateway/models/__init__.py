@@ -29,6 +29,9 @@ from . import meter_alarm
 from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve
+from . import meter_completeness
+from . import meter_completeness_refresh
+from . import meter_completeness_map
 from . import property_unit
 from . import utility_service_point
 from . import res_users

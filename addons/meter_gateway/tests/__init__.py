@@ -1,5 +1,6 @@
 from . import (
     test_batch,
+    test_completeness,
     test_config,
     test_connector_isolation,
     test_definition,
