@@ -17,6 +17,7 @@
         "wizards/meter_connector_key_wizard_views.xml",
         "views/meter_connector_views.xml",
         "views/meter_gateway_views.xml",
+        "views/meter_discovery_views.xml",
         "views/meter_bus_views.xml",
         "views/meter_model_views.xml",
         "views/meter_circuit_views.xml",

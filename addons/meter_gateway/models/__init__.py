@@ -22,6 +22,8 @@ from . import meter_switch
 from . import meter_switch_reconcile
 from . import meter_order
 from . import meter_order_data
+from . import meter_discovery
+from . import meter_discovery_line
 from . import meter_report
 from . import meter_event
 from . import meter_frame

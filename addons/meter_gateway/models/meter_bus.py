@@ -100,3 +100,14 @@ class MeterBus(models.Model):
                 "heartbeat": gateway.heartbeat or "",
             }
         return {"kind": kind, "host": self.host or gateway.host or "", "port": self.port or gateway.port or 0}
+
+    def action_discover(self):
+        """Find out which meters hang on this bus."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "meter.discovery",
+            "view_mode": "form",
+            "name": self.env._("Find Meters"),
+            "context": {"default_bus_id": self.id},
+        }

@@ -4,6 +4,7 @@ from . import (
     test_config,
     test_connector_isolation,
     test_definition,
+    test_discovery,
     test_energy,
     test_event,
     test_frame,
