@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
 
 from ..clock import Clock
-from ..codecs.cjt188 import requests as cjt188_requests
-from ..drivers import cjt188 as cjt188_driver
-from ..drivers.base import Wanted, check_only_circuit, model_data, refuse_switch
-from ..drivers.dlt645_2007 import relay_request
+from ..drivers import Driver, Exchange, Line, Wanted, make_driver
+from ..drivers.exchange import Query
 from ..errors import LinkError, MeterRefusedError
-from ..model import Circuit, Meter, Order, OrderResult, ResultState, SwitchState
+from ..model import Bus, Circuit, Link, Meter, Order, OrderResult, ResultState, SwitchState
 from ..ports import Recorder, Stage
 
 _logger = logging.getLogger(__name__)
@@ -31,7 +30,9 @@ COMMAND_ATTEMPTS = 3
 CONTRARY_REPORTS = 2
 LAST_LOOK_S = 30.0
 NEVER_EXPIRES_TTL_S = 86400
-PREAMBLE = 4
+PROTOCOLS = ("cjt188", "dlt645-2007")
+_BUS = Bus(0, 1, Link("serial"), ())
+"""Drivers are made for a bus; these two ask nothing of it."""
 
 
 class Downlink(Protocol):
@@ -63,6 +64,23 @@ class SleepingOrder:
         return SWITCHES.get(self.order.kind)
 
 
+class _Caught(Exception):  # noqa: N818 - unwinds a driver once its bytes are known
+    """Raised instead of an answer."""
+
+
+class _Catcher:
+    """Stands for an exchange: keeps the command's bytes. A driver that must read first cannot command a meter that sleeps."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    async def ask(self, query: Query[Any], *, is_retry: bool = False) -> Any:
+        if query.is_read:
+            raise MeterRefusedError(f"{query.what}: must be read first, and the meter sleeps")
+        self.data = query.data
+        raise _Caught
+
+
 class SleepingOrders:
     """All of them. Its methods are called by one task; `submit` from anywhere in the loop."""
 
@@ -73,7 +91,7 @@ class SleepingOrders:
         self._open: dict[tuple[int, int], SleepingOrder] = {}
         self._ended: list[OrderResult] = []
         self._newest: dict[int, int] = {}
-        self._ser = 0
+        self._drivers: dict[str, Driver] = {}
 
     @property
     def open(self) -> list[SleepingOrder]:
@@ -193,7 +211,7 @@ class SleepingOrders:
         if 0 < order.expires_at <= now:
             return
         try:
-            frame = self._frame(opened.meter, opened.circuit, opened.wanted)
+            frame = await self._frame(opened)
         except MeterRefusedError as error:
             self._end(opened, "failed", str(error))
             return
@@ -212,28 +230,22 @@ class SleepingOrders:
         except MeterRefusedError as error:
             self._end(opened, "failed", str(error))
 
-    def _frame(self, meter: Meter, circuit: Circuit | None, wanted: Wanted) -> bytes:
-        """The same command as on a bus."""
-        if circuit is not None:
-            check_only_circuit(meter, circuit)
-        with model_data(meter):
-            if meter.model.protocol == "dlt645-2007":
-                return relay_request(meter, wanted).encode(PREAMBLE)
-            spec = meter.model.switch
-            if meter.model.protocol != "cjt188" or spec is None or spec.kind != "cjt188":
-                raise refuse_switch(meter)
-            quirks = meter.model.quirks
-            self._ser = (self._ser + 1) % 256
-            control = str(spec.params.get("control") or quirks.get("valve_control") or "04")
-            request = cjt188_requests.valve(
-                meter.address,
-                "open" if wanted == "on" else "close",
-                control=int(control, 16),
-                ser=self._ser,
-                meter_type=cjt188_driver.meter_type(meter),
-                is_swapped=str(quirks.get("di_order", "901F")).upper() == "1F90",
-            )
-            return request.encode(PREAMBLE)
+    async def _frame(self, opened: SleepingOrder) -> bytes:
+        """The bytes that the meter's driver would put on a bus."""
+        meter, circuit, wanted = opened.meter, opened.circuit, opened.wanted
+        protocol = meter.model.protocol
+        if circuit is None or wanted is None or protocol not in PROTOCOLS:
+            raise MeterRefusedError(f"meter {meter.serial}: {protocol} has no switch behind a platform")
+        if protocol not in self._drivers:
+            self._drivers[protocol] = make_driver(protocol, _BUS)
+        # Over the air no converter sleeps: nothing is sent ahead to wake one.
+        quirks = {key: value for key, value in meter.model.quirks.items() if key != "first_request_lost"}
+        meter = replace(meter, model=replace(meter.model, quirks=quirks))
+        catcher = _Catcher()
+        line = Line(cast("Exchange", catcher), self._clock.now)
+        with suppress(_Caught):
+            await self._drivers[protocol].switch(line, meter, circuit, wanted)
+        return catcher.data
 
     def _problem(self, opened: SleepingOrder) -> str:
         """Why it can never be done, empty when it can."""
