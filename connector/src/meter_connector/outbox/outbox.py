@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from ..clock import Clock
 from ..model import Event, Order, OrderResult, Reading, SwitchState
-from . import orders, queues
+from . import orders, queues, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
@@ -81,9 +81,52 @@ class Outbox:
             lambda db: orders.accept(db, order, reported, detail, self._clock.now()), "results"
         )
 
+    async def progress_order(self, order: Order, data: str) -> None:
+        """See ports.Recorder."""
+        await self._change(lambda db: orders.progress(db, order, data, self._clock.now()), "results")
+
+    async def own_order(self, order: Order, keep: upkeep.Upkeep | None = None) -> Order | None:
+        """See ports.Recorder."""
+
+        def job(db: sqlite3.Connection) -> Order | None:
+            if keep is not None:
+                upkeep.put(db, keep)
+            return orders.make_own(
+                db,
+                order.kind,
+                order.meter_id,
+                order.circuit_id,
+                order.expires_at,
+                order.reason,
+                order.data,
+                self._clock.now(),
+            )
+
+        return await self._change(job, "events")
+
+    async def keep_upkeep(self, keep: upkeep.Upkeep) -> None:
+        """See ports.Recorder."""
+        await self._writer.run(lambda db: upkeep.put(db, keep))
+
+    async def upkeeps(self) -> dict[int, upkeep.Upkeep]:
+        """See ports.Recorder."""
+        return {each.circuit_id: each for each in await self._writer.run(upkeep.everything)}
+
+    async def wish(self, circuit_id: int) -> str:
+        """See ports.Recorder."""
+        return (await self._writer.run(lambda db: orders.wish(db, circuit_id)))[1]
+
+    async def contacts(self) -> dict[int, float]:
+        """See ports.Recorder."""
+        return await self._writer.run(queues.contacts)
+
     async def finish_order(self, result: OrderResult) -> None:
         """See ports.Recorder."""
-        await self._change(lambda db: orders.finish(db, result), "results")
+        try:
+            await self._change(lambda db: orders.finish(db, result), "results")
+        finally:
+            if result.order_id < 0:
+                self.ready["events"].set()
 
     async def receive_orders(self, received: Sequence[Order]) -> list[Order]:
         """Keep orders of Odoo; returns those to carry out."""
@@ -103,9 +146,15 @@ class Outbox:
         """What is not done, oldest first."""
         return await self._writer.run(orders.open_orders)
 
-    async def readings(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredReading]:
-        """The oldest that wait, without the circuits in `held`."""
-        return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held))
+    async def readings(
+        self, limit: int, held: Sequence[int] = (), after: int = 0, before: int = 2**62
+    ) -> list[queues.StoredReading]:
+        """The oldest that wait, of rows after < row <= before, without the circuits in `held`."""
+        return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held, after, before))
+
+    async def newest_before(self, at: float) -> int:
+        """The last row of readings from before a time, 0 when there is none."""
+        return await self._writer.run(lambda db: queues.newest_before(db, at))
 
     async def events(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredEvent]:
         """The oldest that wait."""
