@@ -22,6 +22,11 @@ from . import meter_switch
 from . import meter_switch_reconcile
 from . import meter_order
 from . import meter_order_data
+from . import meter_parameter_type
+from . import meter_parameter
+from . import meter_parameter_result
+from . import meter_parameter_batch
+from . import meter_parameter_profile
 from . import meter_discovery
 from . import meter_discovery_line
 from . import meter_report

@@ -13,6 +13,7 @@ from . import (
     test_order_data,
     test_overview,
     test_parallel,
+    test_parameter,
     test_partition,
     test_rights,
     test_rpc_document,

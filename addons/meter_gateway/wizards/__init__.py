@@ -2,5 +2,6 @@ from . import (
     meter_connector_key_wizard,
     meter_frame_decoder,
     meter_keep_power_wizard,
+    meter_parameter_wizard,
     meter_switch_wizard,
 )
