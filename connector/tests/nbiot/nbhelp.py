@@ -6,15 +6,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 from meter_connector.codecs import cjt188, dlt645_2007
 from meter_connector.codecs.cjt188 import data as cjt188_data
 from meter_connector.codecs.dlt645_2007 import data as dlt645_data
-from meter_connector.model import Link, SiteConfig
+from meter_connector.model import SiteConfig
 from meter_connector.nbiot import onenet
 
 TOKEN = "an-address-nobody-guesses"
@@ -175,18 +173,4 @@ def document(**nbiot: Any) -> dict[str, Any]:
 
 def site(**nbiot: Any) -> SiteConfig:
     """The same, read."""
-    whole = document(**nbiot)
-    (bus,) = whole["gateways"][0]["buses"]
-    imeis = {row["id"]: row["imei"] for row in bus["meters"]}
-    bus["link"] = {"kind": "serial", "device": "/dev/null"}
-    found = SiteConfig.from_document(whole, is_strict=True)
-    (gateway,) = found.gateways
-    meters = gateway.buses[0].meters
-    for meter in meters:
-        object.__setattr__(meter, "imei", imeis[meter.id])
-    link: Any = Link("nbiot")  # type: ignore[arg-type]
-    found = replace(
-        found, gateways=(replace(gateway, buses=(replace(gateway.buses[0], link=link, meters=meters),)),)
-    )
-    object.__setattr__(found, "nbiot", SimpleNamespace(**whole["nbiot"]))
-    return found
+    return SiteConfig.from_document(document(**nbiot), is_strict=True)

@@ -14,7 +14,7 @@ from meter_connector.nbiot.decoding import Decoded, Roster, decode
 
 
 def roster() -> Roster:
-    return Roster([(meter.imei, meter) for _, _, meter in nb.site().meters()])  # type: ignore[attr-defined]
+    return Roster([(meter.imei, meter) for _, _, meter in nb.site().meters()])
 
 
 def told(body: bytes) -> Decoded:

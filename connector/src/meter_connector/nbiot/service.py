@@ -101,7 +101,7 @@ class NbIotBuses:
     async def apply(self, site: SiteConfig) -> None:
         """See ports.BusLayer."""
         places = {place.meter.id: place for place in _places(site)}
-        is_wanted, token = _wanted(site)
+        is_wanted, token = site.nbiot.enabled, site.nbiot.path_token_sha256
         self._places = places
         self._roster = Roster([(place.imei, place.meter) for place in places.values()])
         self._gateways = tuple(gateway for gateway in site.gateways if any(map(_is_nbiot, gateway.buses)))
@@ -425,19 +425,13 @@ def _moment(push: Push, received_at: float) -> float:
 
 
 def _is_nbiot(bus: Bus) -> bool:
-    return str(bus.link.kind) == "nbiot"
+    return bus.link.kind == "nbiot"
 
 
 def _places(site: SiteConfig) -> Iterator[_Place]:
     for gateway, bus, meter in site.meters():
         if _is_nbiot(bus):
-            yield _Place(gateway, bus, meter, str(getattr(meter, "imei", "") or ""))
-
-
-def _wanted(site: SiteConfig) -> tuple[bool, str]:
-    """Whether to listen, and the SHA-256 of the path's token."""
-    spec = getattr(site, "nbiot", None)
-    return bool(getattr(spec, "enabled", False)), str(getattr(spec, "path_token_sha256", "") or "")
+            yield _Place(gateway, bus, meter, meter.imei)
 
 
 def _without_nbiot(site: SiteConfig) -> SiteConfig:
