@@ -29,7 +29,8 @@ from ..model import Bus, Circuit, Meter, Schedule, Source
 from ..ports import BusStatus
 from ..transports import Link
 from .clocks import ClockKeeper
-from .errands import ClockErrand, ReadErrand
+from .discovery import Discovery
+from .errands import ERRANDS
 from .notices import Notices
 from .orders import OpenOrder, OrderDesk
 from .polling import MeterPoll, make_readings
@@ -81,6 +82,8 @@ class BusRunner:
         self._queue = JobQueue()
         self._jobs = {meter.id: self._poll_job(meter) for meter in bus.meters}
         self._wake = asyncio.Event()
+        self._parked: list[OpenOrder] = []
+        self._yielded_at = 0.0
         self._is_stopping = False
         self._failed_in_row = 0
         self._task: asyncio.Task[None] | None = None
@@ -99,6 +102,7 @@ class BusRunner:
             self._queue.put(self._jobs[meter_id], now)
         self.clocks.start()
         self._unsubscribe = self.link.subscribe(self._link_changed)
+        self._desk.on_closed.append(self._order_closed)
         self._task = asyncio.create_task(self._run(), name=f"bus {self.bus.id}")
         return self._task
 
@@ -107,6 +111,8 @@ class BusRunner:
         self._is_stopping = True
         self._wake.set()
         self._unsubscribe()
+        if self._order_closed in self._desk.on_closed:
+            self._desk.on_closed.remove(self._order_closed)
         task, self._task = self._task, None
         if task is None:
             return
@@ -118,19 +124,24 @@ class BusRunner:
 
     def take(self, opened: OpenOrder) -> None:
         """An order for one of our meters."""
-        if opened.order.kind == "read":
-            job = ReadErrand(self, opened).job
-        elif opened.order.kind == "sync_clock":
-            job = ClockErrand(self, opened).job
+        opened.runner = self
+        if opened.order.kind == "discover":
+            opened.job = Discovery(self, opened).job
+        elif opened.order.kind in ERRANDS:
+            errand = ERRANDS[opened.order.kind](self, opened)
+            opened.hurry = errand.hurry if errand.is_change else None
+            opened.job = errand.job
         elif opened.circuit is not None:
             work = Switching(self, opened, opened.circuit)
             opened.hurry = work.hurry
-            job = work.job
+            opened.job = work.job
         else:
-            opened.finish("failed", f"meter {opened.meter.serial} has no such circuit")
+            opened.finish("failed", f"meter {opened.place} has no such circuit")
             return
-        opened.job = job
-        self.put(job)
+        if self._desk.must_wait(opened):
+            self._parked.append(opened)
+        else:
+            self.put(opened.job)
 
     def put(self, job: Job, delay_s: float = 0.0) -> None:
         """Do it after `delay_s`."""
@@ -185,9 +196,20 @@ class BusRunner:
         """It answered something other than a sweep."""
         self._meter_alive(self.polls[meter.id], frozenset())
 
-    def count_unreachable(self) -> int:
-        """Orders of this bus whose meters do not answer."""
-        return sum(1 for opened in self._desk.open if opened.tries and opened.meter.id in self.polls)
+    def retry_s(self, tries: int) -> float:
+        """The pause after so many tries of an order whose meter does not answer; longer where many such orders wait."""
+        waiting = sum(1 for opened in self._desk.open if opened.tries and opened.meter_id in self.polls)
+        limit = max(self.tuning.retry_limit_s, waiting * self.tuning.retry_each_s)
+        return min(limit, self.tuning.retry_first_s * 2.0 ** min(tries - 1, 20))
+
+    def _order_closed(self, closed: OpenOrder) -> None:
+        """Orders that waited for another one of their meter go on."""
+        self._parked = [opened for opened in self._parked if not opened.is_done]
+        free = [opened for opened in self._parked if not self._desk.must_wait(opened)]
+        for opened in free:
+            self._parked.remove(opened)
+            if opened.job is not None:
+                self.put(opened.job)
 
     def driver_of(self, meter: Meter) -> Driver:
         """The driver of the meter's protocol on this bus."""
@@ -202,13 +224,15 @@ class BusRunner:
 
     # ---- events ----
 
-    def tell_password_refused(self, meter: Meter, circuit: Circuit, error: PasswordRefusedError) -> None:
+    def tell_password_refused(
+        self, meter: Meter, circuit: Circuit | None, error: PasswordRefusedError
+    ) -> None:
         """A person must give us the right password."""
         ids = {
             "gateway_id": self.gateway_id,
             "bus_id": self.bus.id,
             "meter_id": meter.id,
-            "circuit_id": circuit.id,
+            "circuit_id": circuit.id if circuit is not None else None,
         }
         self._notices.tell_limited(("password", meter.id), 1, "password_refused", **ids, code=error.code)
 
@@ -294,10 +318,17 @@ class BusRunner:
         while True:
             if self._is_stopping:
                 raise StopRunning
-            urgent = self._queue.pop(self._now(), before=priority)
+            urgent = self._queue.pop(self._now(), before=self._yield_to(priority))
             if urgent is None:
-                return
+                break
             await self._do(urgent)
+        if priority is Priority.BACKGROUND:
+            self._yielded_at = self._now()
+
+    def _yield_to(self, priority: Priority) -> Priority:
+        """What is done in the background lets all else go first, but on a bus that is never idle it must come to its turn."""
+        is_starving = self._now() - self._yielded_at > self.tuning.background_turn_s
+        return Priority.SCHEDULED if priority is Priority.BACKGROUND and is_starving else priority
 
     def _poll_job(self, meter: Meter) -> Job:
         return Job(f"poll {meter.serial}", Priority.SCHEDULED, lambda line: self._poll(line, meter), meter.id)
@@ -357,8 +388,8 @@ class BusRunner:
         if is_up:
             self._wake_silent()
             for opened in self._desk.open:
-                if opened.meter.id in self.polls:
-                    self._hurry_orders(opened.meter.id, is_back=False)
+                if opened.meter_id in self.polls:
+                    self._hurry_orders(opened.meter_id, is_back=False)
         self._wake.set()
 
     def _tell_meter(self, kind: str, meter: Meter, **data: Any) -> None:

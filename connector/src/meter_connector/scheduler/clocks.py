@@ -30,6 +30,7 @@ class ClockKeeper:
         self._jobs = {text: self._broadcast_job(text) for text in times}
         self._targets: dict[str, float] = {}
         self._told: dict[int, float] = {}
+        self.drifts: dict[int, float] = {}
 
     def start(self) -> None:
         """Plan the next broadcasts."""
@@ -87,9 +88,15 @@ class ClockKeeper:
         if shown is not None:
             self._check(meter, shown)
 
+    def note(self, meter: Meter, shown: datetime) -> float:
+        """A clock was read: seconds by which it is ahead."""
+        self._check(meter, shown)
+        return self.drifts[meter.id]
+
     def _check(self, meter: Meter, shown: datetime) -> None:
         """Report a wrong clock once a day, and that it is right again."""
         drift_s = (shown - self._bus.local_time()).total_seconds()
+        self.drifts[meter.id] = drift_s
         if abs(drift_s) <= self._bus.tuning.drift_s:
             if self._told.pop(meter.id, None) is not None:
                 self._bus.tell_drift("clock_ok", meter, drift_s)

@@ -18,6 +18,7 @@ class Priority(enum.IntEnum):
     SWITCH_OFF = 1
     DEMAND = 2
     SCHEDULED = 3
+    BACKGROUND = 4
 
 
 @dataclass(eq=False)

@@ -231,15 +231,18 @@ class SiteScheduler:
             found = self._find(opened.order)
             if isinstance(found, str):
                 opened.finish("failed", found)
-            elif found[1] is not opened.meter:
+            elif found[0] is not opened.runner:
                 self._move(opened, found)
 
-    def _move(self, opened: OpenOrder, found: tuple[BusRunner, Meter, Circuit | None]) -> None:
+    def _move(self, opened: OpenOrder, found: tuple[BusRunner, Meter | None, Circuit | None]) -> None:
         runner, opened.meter, opened.circuit = found
         runner.take(opened)
 
-    def _find(self, order: Order) -> tuple[BusRunner, Meter, Circuit | None] | str:
+    def _find(self, order: Order) -> tuple[BusRunner, Meter | None, Circuit | None] | str:
         """Bus, meter and circuit of an order, or what is wrong with it."""
+        if order.kind == "discover":
+            bus = self._runners.get(order.bus_id)
+            return (bus, None, None) if bus else f"bus {order.bus_id} is not in the configuration"
         if order.meter_id not in self._meters:
             return f"meter {order.meter_id} is not in the configuration"
         runner, meter = self._meters[order.meter_id]

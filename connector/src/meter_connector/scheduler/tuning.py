@@ -39,6 +39,10 @@ class Tuning:
     """With many such orders on a bus (a phase has failed) the pauses grow: a time-out of 0.75 s each takes a tenth of the bus."""
     busy_retries: int = 5
     """A meter that says it is busy is asked again so often."""
+    background_turn_s: float = 5.0
+    """Discovery gets one request in so long, however full the bus is: an eighth of it at most."""
+    progress_s: float = 3.0
+    """A discovery tells how far it is so often."""
     drift_s: float = 120.0
     """A meter clock that differs more than this is reported: tariff periods begin at the wrong time."""
     clock_check_delay_s: float = 5.0
