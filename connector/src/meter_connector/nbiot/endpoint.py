@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..errors import LinkError, OutboxError
 from ..transports.limiter import RateLimiter
@@ -90,8 +91,15 @@ class Endpoint:
         if self._server is not None:
             return
         loop = asyncio.get_running_loop()
+        quiet = logging.Logger(f"{__name__}.http")
+        quiet.parent = _logger
+        quiet.addFilter(self._is_worth_a_line)
         self._web = inner = web.Server(
-            self.handle, access_log=None, keepalive_timeout=self.limits.idle_s, lingering_time=1.0
+            self.handle,
+            access_log=None,
+            keepalive_timeout=self.limits.idle_s,
+            lingering_time=1.0,
+            logger=quiet,
         )
         try:
             self._server = await loop.create_server(
@@ -113,6 +121,15 @@ class Endpoint:
             await self._web.shutdown(1.0)
         for guard in list(self._guards.values()):
             guard.abort()
+
+    def _is_worth_a_line(self, record: logging.LogRecord) -> bool:
+        """aiohttp logs every stranger that does not speak HTTP with a traceback: they are counted."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        self.counts["refused"] += 1
+        self.counts["refused_not_http"] += 1
+        return False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, always answered."""
