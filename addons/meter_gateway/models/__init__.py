@@ -20,6 +20,7 @@ from . import meter_ingest
 from . import meter_ingest_issue
 from . import meter_switch
 from . import meter_switch_reconcile
+from . import meter_switch_protection
 from . import meter_order
 from . import meter_order_data
 from . import meter_parameter_type
@@ -27,6 +28,8 @@ from . import meter_parameter
 from . import meter_parameter_result
 from . import meter_parameter_batch
 from . import meter_parameter_profile
+from . import meter_supply_plan
+from . import meter_switch_keep_power
 from . import meter_discovery
 from . import meter_discovery_line
 from . import meter_report

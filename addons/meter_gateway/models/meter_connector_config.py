@@ -54,6 +54,7 @@ class MeterConnector(models.Model):
         }
 
     def _prepare_meter(self, meter):
+        plan = meter._get_active_plan()
         return {
             "id": meter.id,
             "serial": meter.serial,
@@ -62,6 +63,7 @@ class MeterConnector(models.Model):
             "password": meter.password or "",
             "operator": meter.operator_code or "",
             "read_group": meter.read_group,
+            **({"supply_plan": plan._prepare_document()} if plan else {}),
             "circuits": [
                 {"id": circuit.id, "number": circuit.number, "has_switch": bool(circuit.switch_ids)}
                 for circuit in meter.circuit_ids

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from odoo import api, fields, models
 
 from ..const import EVENT_ALARMS
+from .meter_switch_protection import PROTECTIVE_TRIPS
 
 TARGETS = {
     "gateway_id": "meter.gateway",
@@ -134,6 +135,9 @@ class MeterEvent(models.Model):
                 return
             meter._set_offline(self.at) if self.kind == "meter_silent" else meter._set_online(self.at)
             return
+        if self.kind in PROTECTIVE_TRIPS or self.kind == "protection_locked":
+            self._follow_protection()
+            return
         action, alarm_kind = EVENT_ALARMS.get(self.kind, (None, None))
         alarms = self.env["meter.alarm"]
         if action == "open":
@@ -143,6 +147,22 @@ class MeterEvent(models.Model):
             )
         elif action == "resolve":
             alarms._resolve(alarm_kind, self._get_target(), at=self.at)
+
+    def _follow_protection(self):
+        """The meter cut the supply to protect wiring and people."""
+        self.ensure_one()
+        circuit = self.circuit_id or self.meter_id.circuit_ids[:1]
+        if not circuit:
+            return
+        alarms = self.env["meter.alarm"]
+        if self.kind == "protection_locked":
+            circuit.switch_ids._lock_supply(self.at)
+            return
+        kind = PROTECTIVE_TRIPS[self.kind]
+        label = dict(alarms._fields["kind"]._description_selection(self.env))[kind]
+        alarms._open(kind, circuit, f"{circuit.display_name}: {label}", at=self.at)
+        for switch in circuit.switch_ids[:1]:
+            switch._note_protective_trip(self.kind, self.at)
 
 
 def _is_word(value, limit):

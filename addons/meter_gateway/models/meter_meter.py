@@ -98,6 +98,7 @@ class MeterMeter(models.Model):
         "Not as Ordered", compute="_compute_switch_state", search="_search_is_mismatch"
     )
     is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
+    is_locked = fields.Boolean("Locked", compute="_compute_switch_state")
     switch_ids = fields.One2many("meter.switch", "meter_id", string="Switches")
     order_ids = fields.One2many("meter.order", "meter_id", string="Orders")
     alarm_ids = fields.One2many("meter.alarm", "meter_id", string="Alarms")
@@ -166,6 +167,7 @@ class MeterMeter(models.Model):
             states = set(meter.circuit_ids.switch_id.mapped("reported"))
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
             meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
+            meter.is_locked = any(meter.circuit_ids.switch_id.mapped("is_locked"))
             if not states:
                 meter.switch_state = "none"
             else:

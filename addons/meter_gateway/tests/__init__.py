@@ -15,7 +15,9 @@ from . import (
     test_parallel,
     test_parameter,
     test_partition,
+    test_protection,
     test_rights,
     test_rpc_document,
+    test_supply_plan,
     test_switch,
 )

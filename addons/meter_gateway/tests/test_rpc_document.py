@@ -111,7 +111,9 @@ class TestRpcDocument(MeterCase):
         serial = self.env["meter.bus"].create(
             {"gateway_id": gateway.id, "number": 2, "link_kind": "serial", "device": "/dev/x"}
         )
-        self.make_meter(serial, "99", "dts645-3p")
+        periods = [(0, 0, {"from_hour": 8, "to_hour": 22})]
+        plan = self.env["meter.supply.plan"].create({"name": "Day", "period_ids": periods})
+        self.make_meter(serial, "99", "dts645-3p", supply_plan_id=plan.id)
         self.switch._set_desired("off", "x", "system")
         calls = [
             ("api_hello", {"protocol": 1}),
