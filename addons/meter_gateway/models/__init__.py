@@ -30,6 +30,8 @@ from . import meter_parameter_batch
 from . import meter_parameter_profile
 from . import meter_supply_plan
 from . import meter_switch_keep_power
+from . import meter_purchase
+from . import meter_purchase_result
 from . import meter_discovery
 from . import meter_discovery_line
 from . import meter_report

@@ -16,6 +16,7 @@ from . import (
     test_parameter,
     test_partition,
     test_protection,
+    test_purchase,
     test_rights,
     test_rpc_document,
     test_supply_plan,
