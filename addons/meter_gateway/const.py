@@ -168,6 +168,16 @@ EVENT_ALARMS = {
     "clock_ok": ("resolve", "clock_drift"),
     "password_refused": ("open", "password_refused"),
     "frame_unknown": ("open", "frame_unknown"),
+    "cover_open": ("open", "cover_open"),
+    "cover_closed": ("resolve", "cover_open"),
+    "magnetic_field": ("open", "magnetic_field"),
+    "magnetic_field_over": ("resolve", "magnetic_field"),
+    "valve_fault": ("open", "valve_fault"),
+    "valve_ok": ("resolve", "valve_fault"),
+    "battery_low": ("open", "low_battery"),
+    "battery_ok": ("resolve", "low_battery"),
+    "outbox_filling": ("open", "disk_filling"),
+    "outbox_ok": ("resolve", "disk_filling"),
 }
 
 # --- meter models --------------------------------------------------------------------------------

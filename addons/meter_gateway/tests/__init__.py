@@ -1,4 +1,5 @@
 from . import (
+    test_alarm_values,
     test_batch,
     test_completeness,
     test_config,

@@ -8,8 +8,9 @@ from pathlib import Path
 from odoo.tests import tagged
 
 from .. import rpc_guard
-from ..const import INGEST_COLUMNS, ORDER_KINDS
+from ..const import EVENT_ALARMS, INGEST_COLUMNS, ORDER_KINDS
 from ..models import meter_connector_api
+from ..models.meter_switch_protection import PROTECTIVE_TRIPS
 from .common import MeterCase
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "rpc.md"
@@ -104,6 +105,12 @@ class TestRpcDocument(MeterCase):
         cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
         named = {kind for cell in cells for kind in re.findall(r"`(\w+)`", cell)}
         self.assertEqual(named, set(dict(ORDER_KINDS)))
+
+    def test_events_with_a_meaning_are_named(self):
+        section = DOCUMENT.read_text().split("## api_events")[1].split("\n## ")[0]
+        for kind in (*EVENT_ALARMS, *PROTECTIVE_TRIPS, "protection_locked"):
+            with self.subTest(kind=kind):
+                self.assertIn(f"`{kind}`", section)
 
     def test_the_same_answer_keys(self):
         gateway = self.bus.gateway_id
