@@ -18,6 +18,8 @@ ITEMS = Catalogue(__package__, "items.toml")
 _STATUS = load_table(__package__, "status.toml")
 #: Text of N1 of a relay command, by code.
 RELAY_TEXTS: dict[int, str] = {int(code, 16): text for code, text in _STATUS["relay"]["actions"].items()}
+#: Name of an identifier of 03H.
+SECURITY_NAMES: dict[str, str] = _STATUS["security_items"]
 #: Name of a function code.
 SERVICES: dict[int, str] = {int(code, 16): text for code, text in _STATUS["services"].items()}
 
