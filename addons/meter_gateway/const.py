@@ -114,6 +114,7 @@ LINK_KINDS = [
     ("tcp_client", "TCP client (we dial the gateway)"),
     ("tcp_server", "TCP server (the gateway dials in)"),
     ("serial", "Serial port"),
+    ("nbiot", "NB-IoT platform (it pushes to the connector)"),
 ]
 FRAMINGS = [
     ("transparent", "Transparent (RTU bytes as they are)"),
@@ -134,6 +135,7 @@ ALARM_KINDS = {
     "readings_missing": ("Readings missing", "warning", "meter_id"),
     "reading_rejected": ("Readings refused", "warning", "connector_id"),
     "default_partition": ("Readings outside the monthly tables", "critical", None),
+    "meter_tripped": ("Meter cut the supply", "critical", "circuit_id"),
     "overload": ("Overload", "critical", "circuit_id"),
     "malignant_load": ("Malignant load", "critical", "circuit_id"),
     "over_temperature": ("Over-temperature", "critical", "circuit_id"),
@@ -150,6 +152,7 @@ ALARM_KINDS = {
     "reader_fault": ("Optical reader fault", "warning", "meter_id"),
     "cover_open": ("Cover open", "critical", "meter_id"),
     "magnetic_field": ("Strong magnetic field", "critical", "meter_id"),
+    "gateway_refused": ("Unknown gateway dials in", "info", "connector_id"),
     "disk_filling": ("Connector's disk is filling", "critical", "connector_id"),
     "clock_drift": ("Meter clock is wrong", "warning", "meter_id"),
     "password_refused": ("Meter refused the password", "critical", "meter_id"),
@@ -176,6 +179,7 @@ EVENT_ALARMS = {
     "valve_ok": ("resolve", "valve_fault"),
     "battery_low": ("open", "low_battery"),
     "battery_ok": ("resolve", "low_battery"),
+    "gateway_refused": ("open", "gateway_refused"),
     "outbox_filling": ("open", "disk_filling"),
     "outbox_ok": ("resolve", "disk_filling"),
 }

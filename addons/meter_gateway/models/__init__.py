@@ -3,6 +3,7 @@ from . import meter_config_mixin
 from . import meter_read_group
 from . import meter_connector
 from . import meter_connector_user
+from . import meter_connector_nbiot
 from . import meter_connector_config
 from . import meter_connector_api
 from . import meter_gateway

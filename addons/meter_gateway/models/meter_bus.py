@@ -93,6 +93,8 @@ class MeterBus(models.Model):
         kind = self.link_kind or gateway.link_kind
         if kind == "serial":
             return {"kind": kind, "device": self.device or gateway.device or ""}
+        if kind == "nbiot":
+            return {"kind": kind}
         if kind == "tcp_server":
             return {
                 "kind": kind,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from odoo import api, fields, models
 
 from ..const import EVENT_ALARMS
-from .meter_switch_protection import PROTECTIVE_TRIPS
+from .meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 
 TARGETS = {
     "gateway_id": "meter.gateway",
@@ -135,7 +135,7 @@ class MeterEvent(models.Model):
                 return
             meter._set_offline(self.at) if self.kind == "meter_silent" else meter._set_online(self.at)
             return
-        if self.kind in PROTECTIVE_TRIPS or self.kind == "protection_locked":
+        if self.kind in PROTECTIVE_TRIPS or self.kind in LOCK_EVENTS:
             self._follow_protection()
             return
         action, alarm_kind = EVENT_ALARMS.get(self.kind, (None, None))
@@ -155,7 +155,7 @@ class MeterEvent(models.Model):
         if not circuit:
             return
         alarms = self.env["meter.alarm"]
-        if self.kind == "protection_locked":
+        if self.kind in LOCK_EVENTS:
             circuit.switch_ids._lock_supply(self.at)
             return
         kind = PROTECTIVE_TRIPS[self.kind]

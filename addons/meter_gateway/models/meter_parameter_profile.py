@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import parameter_catalogue
+from .meter_switch_protection import IN_A_ROW, TRIPS_BEFORE_LOCK
 
 
 class MeterParameterProfile(models.Model):
@@ -9,7 +10,7 @@ class MeterParameterProfile(models.Model):
 
     _name = "meter.parameter.profile"
     _description = "Parameter Profile"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "meter.config.mixin"]
     _order = "name, id"
 
     name = fields.Char(required=True, tracking=True)
@@ -18,12 +19,37 @@ class MeterParameterProfile(models.Model):
     model_id = fields.Many2one("meter.model", required=True, ondelete="restrict", tracking=True)
     line_ids = fields.One2many("meter.parameter.profile.line", "profile_id", string="Settings", copy=True)
     meter_ids = fields.One2many("meter.meter", "parameter_profile_id", string="Meters", readonly=True)
+    is_auto_recovery = fields.Boolean(
+        "Recover after a Protective Trip", tracking=True,
+        help="The connector closes again by itself; after three trips in a row only a person does.",
+    )  # fmt: skip
+    recovery_delay_s = fields.Integer("Recover after (s)", default=300)
     note = fields.Text()
     meter_count = fields.Integer(compute="_compute_counts")
     applied_count = fields.Integer("As Wanted", compute="_compute_counts")
     pending_count = fields.Integer("Pending", compute="_compute_counts")
     different_count = fields.Integer("Different", compute="_compute_counts")
     unsent_count = fields.Integer("Not Sent", compute="_compute_counts")
+
+    _delay_range = models.Constraint(
+        "CHECK (recovery_delay_s BETWEEN 1 AND 86400)", "Recovery takes between 1 second and a day."
+    )
+
+    def _get_config_fields(self):
+        return frozenset(("is_auto_recovery", "recovery_delay_s"))
+
+    def _get_config_connectors(self):
+        return self.meter_ids.connector_id
+
+    def _prepare_auto_recovery(self):
+        """How the connector closes again what the meter tripped (``api_config``)."""
+        self.ensure_one()
+        limit = self.env["meter.switch"]._get_setting("meter_gateway.trips_before_lock", TRIPS_BEFORE_LOCK)
+        return {
+            "tries": max(limit - 1, 1),
+            "delay_s": self.recovery_delay_s,
+            "stable_s": int(IN_A_ROW.total_seconds()),
+        }
 
     @api.depends("meter_ids", "line_ids.value")
     def _compute_counts(self):
@@ -161,6 +187,9 @@ class MeterMeter(models.Model):
         domain="[('model_id', '=', model_id)]",
     )  # fmt: skip
     parameter_ids = fields.One2many("meter.parameter", "meter_id", string="Settings", readonly=True)
+
+    def _get_config_fields(self):
+        return super()._get_config_fields() | {"parameter_profile_id"}
 
     @api.constrains("parameter_profile_id", "model_id")
     def _check_parameter_profile(self):

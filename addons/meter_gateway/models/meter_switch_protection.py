@@ -10,7 +10,9 @@ PROTECTIVE_TRIPS = {
     "overload_trip": "overload",
     "malignant_load_trip": "malignant_load",
     "temperature_trip": "over_temperature",
+    "meter_tripped": "meter_tripped",
 }
+LOCK_EVENTS = ("protection_locked", "recovery_locked")
 #: Trips closer than this to the one before are in a row.
 IN_A_ROW = timedelta(hours=1)
 TRIPS_BEFORE_LOCK = 3

@@ -97,6 +97,20 @@ class TestProtection(MeterCase):
         with self.assertRaisesRegex(UserError, "found"):
             self.restore(reason=" ")
 
+    def test_the_connector_may_recover_and_lock_by_itself(self):
+        model = self.meter.model_id
+        profile = self.env["meter.parameter.profile"].create({"name": "P", "model_id": model.id})
+        self.meter.parameter_profile_id = profile
+        version = self.connector.config_version
+        profile.write({"is_auto_recovery": True, "recovery_delay_s": 120})
+        self.assertGreater(self.connector.config_version, version)
+        config = self.connector._prepare_meter(self.meter)
+        self.assertEqual(config["auto_recovery"], {"tries": 2, "delay_s": 120, "stable_s": 3600})
+        self.trip(1, kind="meter_tripped")
+        self.assertTrue(self.open_alarms("meter_tripped"))
+        self.trip(2, kind="recovery_locked")
+        self.assertTrue(self.switch.is_locked)
+
     def test_the_meter_may_lock_by_itself(self):
         self.trip(1, kind="protection_locked")
         self.assertTrue(self.switch.is_locked)

@@ -10,7 +10,7 @@ from odoo.tests import tagged
 from .. import rpc_guard
 from ..const import EVENT_ALARMS, INGEST_COLUMNS, ORDER_KINDS
 from ..models import meter_connector_api
-from ..models.meter_switch_protection import PROTECTIVE_TRIPS
+from ..models.meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 from .common import MeterCase
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "rpc.md"
@@ -108,7 +108,7 @@ class TestRpcDocument(MeterCase):
 
     def test_events_with_a_meaning_are_named(self):
         section = DOCUMENT.read_text().split("## api_events")[1].split("\n## ")[0]
-        for kind in (*EVENT_ALARMS, *PROTECTIVE_TRIPS, "protection_locked"):
+        for kind in (*EVENT_ALARMS, *PROTECTIVE_TRIPS, *LOCK_EVENTS):
             with self.subTest(kind=kind):
                 self.assertIn(f"`{kind}`", section)
 
@@ -120,7 +120,9 @@ class TestRpcDocument(MeterCase):
         )
         periods = [(0, 0, {"from_hour": 8, "to_hour": 22})]
         plan = self.env["meter.supply.plan"].create({"name": "Day", "period_ids": periods})
-        self.make_meter(serial, "99", "dts645-3p", supply_plan_id=plan.id)
+        meter = self.make_meter(serial, "99", "dts645-3p", supply_plan_id=plan.id, imei="123456789012345")
+        profile = {"name": "P", "model_id": meter.model_id.id, "is_auto_recovery": True}
+        meter.parameter_profile_id = self.env["meter.parameter.profile"].create(profile)
         self.switch._set_desired("off", "x", "system")
         calls = [
             ("api_hello", {"protocol": 1}),

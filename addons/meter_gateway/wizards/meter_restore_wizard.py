@@ -3,6 +3,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..models.meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
+
 AROUND = timedelta(minutes=15)
 
 
@@ -29,7 +31,7 @@ class MeterRestoreWizard(models.TransientModel):
             wizard.event_ids = self.env["meter.event"].search(
                 [
                     ("at", ">=", since),
-                    ("kind", "like", "%_trip"),
+                    ("kind", "in", [*PROTECTIVE_TRIPS, *LOCK_EVENTS]),
                     "|",
                     ("circuit_id", "in", circuits.ids),
                     ("meter_id", "in", circuits.meter_id.ids),
