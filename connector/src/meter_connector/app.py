@@ -22,6 +22,7 @@ from .errors import ConnectorError, OdooError, SiteConfigError
 from .health import HealthPage
 from .log import SECRETS
 from .model import Event, Order, SiteConfig
+from .nbiot.service import NbIotBuses
 from .odoo.client import OdooClient, OdooSettings, make_client
 from .odoo.face import OdooFace
 from .odoo.uplink import Hooks, Uplink
@@ -274,13 +275,15 @@ class App:
 
 
 def make_buses(recorder: Recorder, clock: Clock, settings: Settings) -> BusLayer:
-    """The real ones."""
-    return SiteScheduler(clock, recorder, listen_host=settings.listen_host, listen_port=settings.listen_port)
+    """The real ones: NB-IoT around all others."""
+    buses = SiteScheduler(clock, recorder, listen_host=settings.listen_host, listen_port=settings.listen_port)
+    return NbIotBuses(buses, recorder, clock, settings.nbiot_file, settings.nbiot)
 
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     SECRETS.add(settings.odoo.key)
+    SECRETS.add(settings.nbiot.onenet_token)
     app = App(settings, make_buses)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

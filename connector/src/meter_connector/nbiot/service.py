@@ -148,7 +148,8 @@ class NbIotBuses:
         endpoint = self.endpoint
         link = f"nbiot {endpoint.settings.host}:{endpoint.port}" if endpoint else "nbiot, not listening"
         is_open = endpoint is not None and endpoint.is_open
-        rows = {str(bus.id): {"link": link, "connected": is_open} for bus in self._buses()}
+        row = {"link": link, "connected": is_open, "stale_s": SILENT_AFTER_S}
+        rows = {str(bus.id): row for bus in self._buses()}
         return {
             **inner,
             "buses": {**inner.get("buses", {}), **rows},
