@@ -54,20 +54,7 @@ class DiskRecorder:
         self.change(orders.progress, order, data, self.clock.now())
 
     async def own_order(self, order: Order, keep: upkeep.Upkeep | None = None) -> Order | None:
-        def job(db: Any) -> Order | None:
-            if keep is not None:
-                upkeep.put(db, keep)
-            fields = (
-                order.kind,
-                order.meter_id,
-                order.circuit_id,
-                order.expires_at,
-                order.reason,
-                order.data,
-            )
-            return orders.make_own(db, *fields, self.clock.now())
-
-        made: Order | None = self.change(job)
+        made: Order | None = self.change(orders.make_own, order, keep, self.clock.now())
         return made
 
     async def keep_upkeep(self, keep: upkeep.Upkeep) -> None:

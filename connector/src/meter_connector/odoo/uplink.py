@@ -16,6 +16,7 @@ from ..clock import Clock
 from ..errors import OdooError, OutboxError
 from ..model import Order
 from ..outbox import Outbox, StoredEvent, StoredReading, StoredResult
+from ..steps import step
 from ..transports.backoff import Backoff
 from .contact import Contact
 from .face import OdooFace
@@ -94,11 +95,11 @@ class Uplink:
         for sender in (self.results, self.events, self.readings):
             await sender.flush()
 
-    async def _forever(self, name: str, step: Callable[[], Awaitable[None]], longest_s: float) -> None:
+    async def _forever(self, name: str, work: Callable[[], Awaitable[None]], longest_s: float) -> None:
         backoff = Backoff(FIRST_PAUSE_S, longest_s)
         while True:
             try:
-                await step()
+                await work()
                 backoff.reset()
             except OdooError as error:
                 self.contact.failed(name, error)
@@ -138,13 +139,16 @@ class Uplink:
     async def _orders(self) -> None:
         started = self.clock.monotonic()
         open_rows = await self.outbox.open_orders()
-        known = [(row.order.id, row.order.generation) for row in open_rows[-MAX_KNOWN:]]
+        given = [row.order for row in open_rows if not row.order.is_own]
+        known = [(order.id, order.generation) for order in given[-MAX_KNOWN:]]
         answer = await self.face.orders(known)
         self.contact.ok("orders")
         self._notice_version(answer.config_version)
         if answer.orders:
+            step("orders.fetched")
             # On the disk first: from here on the order is carried out even if we are killed on the next line.
             wanted = await self.outbox.receive_orders(answer.orders)
+            step("orders.received")
             _logger.info(
                 "orders_received", extra={"orders": [order.id for order in wanted], "of": len(answer.orders)}
             )

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..model import Event, Order, OrderKind, OrderResult, ResultState, SwitchState
+from ..model import Event, Order, OrderResult, ResultState, SwitchState
 from ..ports import Stage
 from . import upkeep
 from .queues import put_event, put_result, replace_progress
@@ -124,29 +124,21 @@ def progress(db: sqlite3.Connection, order: Order, data: str, now: float) -> Non
     replace_progress(db, row.result)
 
 
-def make_own(
-    db: sqlite3.Connection,
-    kind: OrderKind,
-    meter_id: int,
-    circuit_id: int,
-    expires_at: float,
-    reason: str,
-    data: str,
-    now: float,
-) -> Order | None:
-    """A switch order of the connector's own; None when Odoo's newest wish forbids it, or one is under way.
+def make_own(db: sqlite3.Connection, draft: Order, keep: upkeep.Upkeep | None, now: float) -> Order | None:
+    """A switch order of the connector's own, with its id and generation, and what is kept of the circuit.
 
-    `data` names the event that tells its end.
+    None, and nothing is kept, when Odoo's newest wish forbids it or another one is under way. `data` names the event that tells its end.
     """
-    generation, wanted = wish(db, circuit_id)
-    if kind == "switch_on" and wanted == "off":
+    generation, wanted = wish(db, draft.circuit_id)
+    if draft.kind == "switch_on" and wanted == "off":
         return None
     for row in open_orders(db):
-        if row.order.circuit_id == circuit_id and is_switch(row.order):
+        if row.order.circuit_id == draft.circuit_id and is_switch(row.order):
             return None
+    if keep is not None:
+        upkeep.put(db, keep)
     lowest = db.execute("SELECT min(id) FROM orders").fetchone()[0] or 0
-    order_id = min(0, lowest) - 1
-    order = Order(order_id, generation, kind, meter_id, circuit_id, now, expires_at, reason, 0, data)
+    order = replace(draft, id=min(0, lowest) - 1, generation=generation)
     _insert(db, OrderRow(order, Stage.RECEIVED, "received", "unknown", now))
     return order
 

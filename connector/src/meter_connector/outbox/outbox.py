@@ -88,21 +88,7 @@ class Outbox:
     async def own_order(self, order: Order, keep: upkeep.Upkeep | None = None) -> Order | None:
         """See ports.Recorder."""
 
-        def job(db: sqlite3.Connection) -> Order | None:
-            if keep is not None:
-                upkeep.put(db, keep)
-            return orders.make_own(
-                db,
-                order.kind,
-                order.meter_id,
-                order.circuit_id,
-                order.expires_at,
-                order.reason,
-                order.data,
-                self._clock.now(),
-            )
-
-        return await self._change(job, "events")
+        return await self._change(lambda db: orders.make_own(db, order, keep, self._clock.now()), "events")
 
     async def keep_upkeep(self, keep: upkeep.Upkeep) -> None:
         """See ports.Recorder."""
@@ -140,7 +126,10 @@ class Outbox:
             orders.forget(db, now - ORDERS_KEPT_S)
             return orders.expire(db, now)
 
-        return await self._change(job, "results")
+        try:
+            return await self._change(job, "results")
+        finally:
+            self.ready["events"].set()  # of our own orders
 
     async def open_orders(self) -> list[orders.OrderRow]:
         """What is not done, oldest first."""

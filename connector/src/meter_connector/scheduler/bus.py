@@ -63,6 +63,7 @@ class BusRunner:
         desk: OrderDesk,
         tuning: Tuning,
         rng: random.Random | None = None,
+        seen: Callable[[Meter, Circuit, object], None] = lambda meter, circuit, state: None,
     ) -> None:
         self.bus = bus
         self.gateway_id = gateway_id
@@ -77,6 +78,7 @@ class BusRunner:
         self.polls = {meter.id: MeterPoll(meter, schedules[meter.id], tuning) for meter in bus.meters}
         self._notices = notices
         self._desk = desk
+        self._seen = seen
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._drivers: dict[str, Driver] = {}
         self._queue = JobQueue()
@@ -181,6 +183,8 @@ class BusRunner:
         if not values.is_empty or values.refused:
             self._meter_alive(poll, wanted)
         self.recording.readings(make_readings(meter, values, source))
+        for circuit in meter.circuits:
+            self._seen(meter, circuit, values.of(circuit.number).get("switch"))
         self.clocks.compare(meter, values)
         return values
 

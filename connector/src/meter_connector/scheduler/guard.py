@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,6 +30,7 @@ class GuardedLine(Line):
             return await super().ask(query)
         await self.before()
         await self.on_write()
+        asyncio.get_running_loop().call_soon(step, "order.sent")
         answer = await self.exchange.ask(query)
         step("order.answered")
         return answer
@@ -37,6 +39,7 @@ class GuardedLine(Line):
         """See Line."""
         await self.before()
         await self.on_write()
+        asyncio.get_running_loop().call_soon(step, "order.sent")
         await self.exchange.tell(data, gap_s)
         step("order.answered")
 

@@ -105,6 +105,7 @@ class OrderDesk:
         self._open: dict[tuple[int, int], OpenOrder] = {}
         self._newest: dict[int, int] = {}
         self.on_closed: list[Callable[[OpenOrder], None]] = []
+        self.on_ended: Callable[[OpenOrder, str], None] | None = None
 
     @property
     def open(self) -> list[OpenOrder]:
@@ -157,6 +158,8 @@ class OrderDesk:
         step("order.ended")
         if self.drop(opened):
             self._tell(opened.order, state, opened.reported, detail, data)
+            if self.on_ended is not None:
+                self.on_ended(opened, state)
 
     def drop(self, opened: OpenOrder) -> bool:
         """Close without a result (the disk has one); False when it was closed before."""

@@ -20,6 +20,7 @@ from .notices import Notices
 from .orders import OpenOrder, OrderDesk
 from .polling import MeterPoll
 from .recording import Recording
+from .supply import SupplyKeeper
 from .tuning import Tuning
 
 _logger = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class SiteScheduler:
         self.listener = DialInListener(listen_host, listen_port, limits, self._refused)
         self.notices = Notices(self.recording.event, clock.now)
         self.desk = OrderDesk(clock, self.recording, self.tuning)
+        self.keeper = SupplyKeeper(recorder, clock, self.desk, self.notices, self.submit, self.tuning)
+        self.desk.on_ended = self.keeper.closed
         self.problem = ""
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._pool = LinkPool(self.listener, make)
@@ -60,6 +63,7 @@ class SiteScheduler:
         self._meters: dict[int, tuple[BusRunner, Meter]] = {}
         self._recorder_task: asyncio.Task[None] | None = None
         self._listen_task: asyncio.Task[None] | None = None
+        self._keeper_task: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._broke = asyncio.Event()
         self._error: BaseException | None = None
@@ -70,6 +74,9 @@ class SiteScheduler:
             if self._recorder_task is None:
                 self._recorder_task = asyncio.create_task(self.recording.run(), name="recording")
                 self._recorder_task.add_done_callback(self._task_ended)
+                self._keeper_task = asyncio.create_task(self.keeper.run(), name="supply")
+                self._keeper_task.add_done_callback(self._task_ended)
+            self.keeper.apply(site)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}
             polls = await self._stop_changed(wanted)
             await self._pool.keep_only({link_key(bus) for _, bus, _ in wanted.values()})
@@ -130,6 +137,8 @@ class SiteScheduler:
         """See ports.BusLayer."""
         async with self._changing:
             await self._cancel(self._listen_task)
+            await self._cancel(self._keeper_task)
+            self._keeper_task = None
             await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
             for watch in self._watches.values():
                 watch.close()
@@ -172,6 +181,7 @@ class SiteScheduler:
             self.desk,
             self.tuning,
             random.Random(self._rng.random()),  # noqa: S311 - jitter
+            self.keeper.seen,
         )
         self._runners[bus.id] = runner
         self._signatures[bus.id] = signature

@@ -43,6 +43,12 @@ class Tuning:
     """Discovery gets one request in so long, however full the bus is: an eighth of it at most."""
     progress_s: float = 3.0
     """A discovery tells how far it is so often."""
+    plan_first_s: float = 5.0
+    """After a start the supply plan waits so long for Odoo's time and orders."""
+    plan_retry_s: float = 600.0
+    """A switch of the supply plan that failed is tried again."""
+    recovery_life_s: float = 3600.0
+    """So long a meter that tripped is tried to be closed again."""
     drift_s: float = 120.0
     """A meter clock that differs more than this is reported: tariff periods begin at the wrong time."""
     clock_check_delay_s: float = 5.0
