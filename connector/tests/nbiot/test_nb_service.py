@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -217,6 +219,52 @@ def test_a_meter_that_does_not_report_for_a_day_is_silent_and_comes_back(tmp_pat
             (bus,) = stand.service.bus_statuses()
             assert bus.reads_ok == 3
             assert bus.age_s == 0
+
+    really(main)
+
+
+def test_a_damaged_file_stops_pushes_only_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meter_connector.nbiot.service.LISTEN_RETRY_S", 0.05)
+
+    async def main() -> None:
+        file = tmp_path / "nbiot.sqlite3"
+        file.write_bytes(b"no database, but long enough to be looked at " * 40)
+        async with standing(tmp_path) as stand:
+            await until(
+                lambda: "damaged" in stand.service.problem or "not an outbox" in stand.service.problem, 5
+            )
+            assert stand.service.endpoint is None
+            assert stand.service.details()["nbiot"]["problem"]
+            file.unlink()
+            await until(lambda: stand.service.endpoint is not None and stand.service.endpoint.is_open, 5)
+            assert not stand.service.problem
+            await stand.report()
+            assert stand.memory.readings
+
+    really(main)
+
+
+def test_killed_between_outbox_and_inbox_the_same_reading_comes_again_and_no_other(tmp_path: Path) -> None:
+    """Odoo knows a reading by circuit and time: the second one counts as known."""
+
+    async def main() -> None:
+        pushes = ctwing.parse(nb.ctwing(nb.water_frame(), at=nb.NOON - 5))
+        seen = []
+        for _ in range(2):
+            inbox = await Inbox.open(tmp_path / "nbiot.sqlite3")
+            await inbox.put(pushes, nb.NOON)
+            await inbox.close()
+            async with standing(tmp_path) as stand:
+                await until(lambda: stand.memory.readings, 5)  # noqa: B023
+                seen.append(stand.memory.readings[0])
+                await until(lambda: stand.service.counts["decoded"], 5)  # noqa: B023
+            with sqlite3.connect(tmp_path / "nbiot.sqlite3") as db:
+                text = json.dumps(asdict(pushes[0]))
+                db.execute("UPDATE pushes SET push = ?", (text,))
+            db.close()
+        assert seen[0] == seen[1]
 
     really(main)
 

@@ -89,6 +89,7 @@ class NbIotBuses:
         self._strange: dict[int, int] = {}
         self._since = clock.now()
         self._events: list[Event] = []
+        self._listens = (False, "")
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._unknown = RateLimiter(UNKNOWN_A_MINUTE, 60.0)
@@ -105,11 +106,11 @@ class NbIotBuses:
         self._places = places
         self._roster = Roster([(place.imei, place.meter) for place in places.values()])
         self._gateways = tuple(gateway for gateway in site.gateways if any(map(_is_nbiot, gateway.buses)))
-        if (places or is_wanted) and self._inbox is None:
-            self._inbox = await Inbox.open(self._file, max_bytes=self._max_bytes)
-            self._heard = await self._inbox.heard()
+        self._listens = (is_wanted, token)
+        if (places or is_wanted) and not self._tasks:
+            await self._try_inbox()
             self._start("nbiot", self._run())
-        await self._listen(is_wanted, token)
+        await self._listen(*self._listens)
         await self.inner.apply(_without_nbiot(site))
         self.orders.reroute(self._find)
         self._more.set()
@@ -143,7 +144,7 @@ class NbIotBuses:
     def details(self) -> Mapping[str, Any]:
         """See ports.BusLayer."""
         inner = dict(self.inner.details())
-        if self._inbox is None:
+        if not self._tasks:
             return inner
         endpoint = self.endpoint
         link = f"nbiot {endpoint.settings.host}:{endpoint.port}" if endpoint else "nbiot, not listening"
@@ -197,10 +198,25 @@ class NbIotBuses:
         self._more.set()
         return new
 
+    async def _try_inbox(self) -> bool:
+        """Without its file nothing is taken; the other buses go on, and the platforms push again."""
+        try:
+            self._inbox = await Inbox.open(self._file, max_bytes=self._max_bytes)
+            self._heard = await self._inbox.heard()
+        except OutboxError as error:
+            self._note_problem(str(error))
+            return False
+        self.problem = ""
+        return True
+
     async def _run(self) -> None:
         """The one task that decodes, ends orders and forgets."""
         backoff = Backoff(first_s=0.5, limit_s=30.0)
         forget_at = 0.0
+        while self._inbox is None:
+            await asyncio.sleep(LISTEN_RETRY_S)
+            if await self._try_inbox():
+                await self._listen(*self._listens)
         while True:
             try:
                 await self._work()
@@ -350,7 +366,7 @@ class NbIotBuses:
         if self.endpoint is not None and (not is_wanted or self.endpoint.settings != settings):
             endpoint, self.endpoint = self.endpoint, None
             await endpoint.close()
-        if not is_wanted or self.endpoint is not None:
+        if not is_wanted or self.endpoint is not None or self._inbox is None:
             return
         self.endpoint = Endpoint(settings, self.take, self._limits)
         try:
