@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -205,5 +206,11 @@ def test_many_reports_of_one_request_are_bounded() -> None:
 
 
 def test_a_huge_document_is_looked_at_for_a_bounded_time() -> None:
-    content = [[nb.water_frame().hex()] for _ in range(10_000)]
-    assert len(payload.byte_strings(content)) <= payload.MAX_NODES
+    content = [[nb.water_frame(str(number)).hex()] for number in range(10_000)]
+    found = payload.byte_strings(content)
+    assert len(found) <= payload.MAX_NODES
+    assert sum(map(len, found)) <= payload.MAX_BYTES
+    began = time.monotonic()
+    (push,) = ctwing.parse(nb.ctwing(payload=[base64.b64encode(b"\x68" * 4000).decode()] * 60))
+    decode(push, roster(), nb.NOON)
+    assert time.monotonic() - began < 5

@@ -10,7 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_NODES = 2000
-MAX_TEXT = 16_384
+MAX_TEXT = 8192
+MAX_BYTES = 8192
+"""Looked at in one report. NB-IoT reports are a few hundred bytes; scanning what was made to look like frames takes long."""
+
 SHORTEST_FRAME = 12
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+\Z")
@@ -24,9 +27,12 @@ def byte_strings(content: Any) -> list[bytes]:
     put hexadecimal text into base64: that is unpacked too.
     """
     found: dict[bytes, None] = {}
+    room = MAX_BYTES
     for text in _texts(content):
         for data in _readings_of(text):
-            found.setdefault(data)
+            if data not in found and len(data) <= room:
+                found[data] = None
+                room -= len(data)
     return list(found)
 
 
