@@ -359,9 +359,13 @@ def test_an_acrel_meter_registers_and_speaks_modbus_in_envelopes() -> None:
             await asyncio.sleep(0.05)
             writer.write(answer[9:] + AcrelFrame(0x90, ANSWER).encode())
             assert await read_all(link, 2 * len(ANSWER)) == ANSWER * 2
-            writer.write(AcrelFrame(0x91, b"[[data]]").encode())
+            told: list[tuple[DialInLink, bytes]] = []
+            port.listener.on_strange = lambda *what: told.append(what)
+            upload = AcrelFrame(0x91, b"[[data]]")
+            writer.write(upload.encode())
             await until(lambda: link.messages, 5)
-            assert link.messages[0].command == 0x91
+            assert list(link.messages) == [upload]
+            assert told == [(link, upload.encode())]
 
     really(main)
 

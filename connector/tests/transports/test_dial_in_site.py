@@ -148,3 +148,34 @@ def test_61_gateways_are_read_while_strangers_knock() -> None:
         await asyncio.sleep(0.05)
 
     really(main)
+
+
+def test_six_buses_behind_one_connection_take_turns_and_none_waits_for_ever() -> None:
+    """Transparent gateways with one connection for all their buses: one request at a time, each bus its share."""
+
+    async def main() -> None:
+        wire = SimWire([meter_row(n) for n in range(1, 7)], bus={"baudrate": 9600})
+        document = wire.document(schedule={**FAST, "switch_s": 0})
+        (bus,) = document["gateways"][0]["buses"]
+        document["gateways"][0]["buses"] = [
+            {**bus, "id": number, "number": number, "link": link_row("REG-0001"), "meters": [meter]}
+            for number, meter in enumerate(bus["meters"], 1)
+        ]
+        recorder = MemoryRecorder()
+        scheduler = SiteScheduler(make_clock(), recorder, listen_host="127.0.0.1")
+        await scheduler.apply(SiteConfig.from_document(document, is_strict=True))
+        line = DialLink(spec_of("REG-0001"), wire.bus, random.Random(1))
+        await line.start()
+        line.dial("127.0.0.1", scheduler.listener.port)
+        await until(lambda: len(recorder.readings) >= 24, 30)
+        counts = [sum(reading.circuit_id == 1000 + n for reading in recorder.readings) for n in range(1, 7)]
+        assert min(counts) >= 2
+        assert recorder.kinds() == ["gateway_online"]
+        assert sum(status.dropped_bytes for status in scheduler.bus_statuses()) == 0
+        assert len({id(runner.link) for runner in scheduler._runners.values()}) == 1
+        await line.stop()
+        await scheduler.stop()
+        await wire.close()
+        await asyncio.sleep(0.05)
+
+    really(main)

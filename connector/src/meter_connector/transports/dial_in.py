@@ -73,7 +73,7 @@ class DialInLink(BaseLink):
         self.forms = forms_of(registration)
         self.replaced = 0
         self.messages: deque[acrel.AcrelFrame] = deque(maxlen=20)
-        """The latest messages of an Acrel meter that are no answers, for a person."""
+        """The latest messages of an Acrel meter that are no answers, for a person; `on_strange` of the listener hears of each."""
         self._listener = listener
         self._filter = HeartbeatFilter(heartbeat, *self.forms)
         self._replacements = RateLimiter(listener.limits.replaced_a_minute, 60.0, 1)
@@ -110,7 +110,7 @@ class DialInLink(BaseLink):
 
     def speak_acrel(self, padded: bytes, now: Callable[[], datetime] | None) -> None:
         """The next connection is that of a meter with this serial number, twenty bytes."""
-        self._filter = acrel.AcrelFilter(padded, self._reply, now, self.messages.append)
+        self._filter = acrel.AcrelFilter(padded, self._reply, now, self._keep)
 
     def wire_attached(self, wire: Wire) -> None:
         self._beats = 0
@@ -151,6 +151,11 @@ class DialInLink(BaseLink):
         else:
             self._silence = loop.call_later(left_s + 0.01, self._watch_silence)
 
+    def _keep(self, frame: acrel.AcrelFrame) -> None:
+        self.messages.append(frame)
+        if self._listener.on_strange is not None:
+            self._listener.on_strange(self, frame.encode())
+
     def _reply(self, data: bytes) -> None:
         """To a message of the meter itself, not to a request of ours."""
         if self._wire is not None:
@@ -177,6 +182,8 @@ class DialInListener:
         self.refused = 0
         self.reasons: Counter[str] = Counter()
         self.now = now
+        self.on_strange: Callable[[DialInLink, bytes], None] | None = None
+        """Told of messages that answer nothing and that nobody here can read."""
         self._on_refused = on_refused
         self._links: dict[bytes, DialInLink] = {}
         self._forms: dict[bytes, DialInLink] = {}
