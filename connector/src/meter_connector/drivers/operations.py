@@ -159,11 +159,7 @@ class Operations(abc.ABC):
         shown = await self.read_parameters(line, meter, [each.name for each in known])
         found.parameters = shown.parameters
         found.refused = {**shown.refused, **found.refused}
-        found.different = [
-            each.name
-            for each in known
-            if not each.is_equal(values[each.name], shown.parameters.get(each.name))
-        ]
+        found.different = different_from(meter, values, shown.parameters)
         return found
 
     # -- prepayment ---------------------------------------------------------------------------------------------------------------
@@ -214,6 +210,18 @@ class Operations(abc.ABC):
     async def alarm(self, line: Line, meter: Meter, is_on: bool) -> None:
         """Lamp or buzzer. Returning means acknowledged; no meter shows it."""
         raise refuse(meter, "has no alarm that can be commanded")
+
+
+def different_from(meter: Meter, values: Mapping[str, str], shown: Mapping[str, str | None]) -> list[str]:
+    """Names whose shown value is not the wanted one. "5" and "5.0000" are one value, and so is a table that the meter filled up."""
+    return [each.name for each in _known(meter, values, {}) if not _is_shown(each, values, shown)]
+
+
+def _is_shown(parameter: Parameter, values: Mapping[str, str], shown: Mapping[str, str | None]) -> bool:
+    try:
+        return parameter.is_equal(values[parameter.name], shown.get(parameter.name))
+    except CodecError:
+        return False
 
 
 def is_next_count(meter: Meter, before: int, wanted: int) -> bool:

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..drivers import Line, ParameterValues, Prepayment, Purchase
-from ..drivers.operations import is_next_count
+from ..drivers.operations import different_from, is_next_count
 from ..errors import (
     GarbledError,
     LinkError,
@@ -212,7 +212,7 @@ class WriteParametersErrand(Errand):
             return
         values, target = self._values(), self._open.target
         found = await self._bus.driver_of(target).read_parameters(line, target, list(values))
-        found.different = [name for name in values if found.parameters.get(name) != values[name]]
+        found.different = different_from(target, values, found.parameters)
         self._report(found)
 
     def _values(self) -> dict[str, str]:
