@@ -168,6 +168,27 @@ def test_a_three_phase_map_that_comes_along_reads_a_meter() -> None:
     at_desk(test, "dds238", change)
 
 
+# ---- DL/T 645-2007 -----------------------------------------------------------------------------------------------------------------
+def test_bits_of_status_words_come_along_with_the_switch() -> None:
+    registers = [
+        {"key": "total", "di": "00010000"},
+        {"key": "switch", "di": "04000503"},
+        {"key": "keep_power", "di": "04000503", "bit": 12},
+        {"key": "voltage_lost", "di": "040005FF", "index": 3, "bit": 0},
+        {"key": "overload", "di": "040005FF", "index": 3, "bit": 5},
+    ]
+
+    async def test(desk: Desk, driver: Driver) -> None:
+        await driver.keep_power(desk.line, desk.meter, desk.circuit, True)
+        sent = len(desk.link.sent)
+        values = (await driver.read(desk.line, desk.meter, {row["key"] for row in registers})).of(1)
+        assert (values["switch"], values["keep_power"]) == ("on", "1")
+        assert (values["voltage_lost"], values["overload"]) == ("1", "0")
+        assert len(desk.link.sent) == sent + 3, "one request an identifier"
+
+    at_desk(test, "ddsy315", {"registers": registers, "simulate": {"status": {"4": 1}}})
+
+
 # ---- DL/T 645-1997 -----------------------------------------------------------------------------------------------------------------
 def test_a_1997_meter_that_refuses_its_block_is_read_rate_by_rate() -> None:
     registers = [{"key": key, "di": f"901{n}"} for n, key in enumerate(("total", "t1", "t2", "t3", "t4"))]

@@ -313,6 +313,8 @@ class MemoryRecorder:
         self.may_start: Callable[[Order], bool] = lambda order: True
         self.fail: Exception | None = None
 
+    pressure = 0
+
     async def put_reading(self, reading: Reading) -> None:
         await self.put_readings([reading])
 

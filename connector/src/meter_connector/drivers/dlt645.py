@@ -222,10 +222,12 @@ class Dlt645Driver(Operations, Generic[F]):
         return len(item.registers) > 1
 
     def _value(self, register: Register, decoded: Reading, position: int) -> Value:
-        index = int(register.params.get("index", position))
+        bit = register.params.get("bit")
+        index = int(register.params.get("index", position if bit is None else 0))
         if index >= len(decoded.values):
             return None
-        return scaled(register, decoded.values[index].value)
+        value = decoded.values[index].value
+        return scaled(register, value) if bit is None else bit_of(value, int(bit))
 
 
 def scaled(register: Register, value: Value) -> Value:
@@ -234,6 +236,14 @@ def scaled(register: Register, value: Value) -> Value:
     if scale is None or not isinstance(value, Decimal):
         return value
     return value * Decimal(str(scale))
+
+
+def bit_of(word: Value, bit: int) -> str | None:
+    """ "1" or "0" of a printed status word; None where the word is not available."""
+    try:
+        return str(int(str(word), 16) >> bit & 1) if word is not None else None
+    except ValueError:
+        return None
 
 
 def byte_gap_s(quirks: Mapping[str, Any]) -> float:
