@@ -13,7 +13,8 @@ KEYS = frozenset(("registers", "block", "switch", "quirks", "parameters"))
 #: The vocabulary of docs/protocols/meter-models.md.
 REGISTER_KEYS = frozenset(
     ("key", "circuit", "unit", "name", "di", "index", "bit", "value", "scale")  # all protocols, 645, 188
-    + ("address", "count", "type", "function", "word_order", "byte_order", "offset", "none", "mask", "shift")  # Modbus
+    + ("address", "count", "type", "function", "word_order", "byte_order")  # Modbus
+    + ("offset", "none", "mask", "shift")
     + ("on", "off", "pending")  # Modbus, key "switch"
 )
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
