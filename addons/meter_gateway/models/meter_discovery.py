@@ -32,7 +32,7 @@ class MeterDiscovery(models.Model):
         [
             ("draft", "To Start"),
             ("running", "Searching"),
-            ("done", "Done"),
+            ("done", "Finished"),
             ("failed", "Failed"),
             ("cancelled", "Cancelled"),
         ],

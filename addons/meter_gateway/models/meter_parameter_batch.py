@@ -17,7 +17,7 @@ class MeterParameterBatch(models.Model):
     company_id = fields.Many2one("res.company", readonly=True, default=lambda self: self.env.company)
     order_ids = fields.One2many("meter.order", "batch_id", string="Orders", readonly=True)
     meter_count = fields.Integer("Meters", readonly=True)
-    done_count = fields.Integer("Done", compute="_compute_progress")
+    done_count = fields.Integer("Finished", compute="_compute_progress")
     failed_count = fields.Integer("Failed", compute="_compute_progress")
     open_count = fields.Integer("Under Way", compute="_compute_progress")
     progress = fields.Float(compute="_compute_progress")

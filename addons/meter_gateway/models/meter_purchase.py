@@ -36,7 +36,7 @@ class MeterPurchase(models.Model):
             ("draft", "Not Sent"),
             ("checking", "Reading the Count"),
             ("sent", "Sent"),
-            ("done", "In the Meter"),
+            ("done", "Arrived"),
             ("mismatch", "Counts Differ"),
             ("unknown", "No Answer"),
             ("failed", "Did Not Arrive"),

@@ -1,5 +1,6 @@
 from . import (
     test_alarm_values,
+    test_assets,
     test_batch,
     test_completeness,
     test_config,
