@@ -303,6 +303,22 @@ def test_a_purchase_arrives_once_and_the_count_proves_it(kind: str, is_answer_lo
     at_desk(test, model, models=changed(model, quirks), simulate={"prepaid": prepaid}, load="shop_small")
 
 
+@pytest.mark.parametrize(
+    ("model", "last", "quirks"), [("lxsy315-dn15", 99, {}), ("ddsy315", 9999, {"purchase": SECURITY})]
+)
+@pytest.mark.parametrize("is_counted_on", [False, True])
+def test_counts_roll_over_where_the_meter_has_no_more_digits(
+    model: str, last: int, quirks: dict[str, Any], is_counted_on: bool
+) -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        count = last + 1 if is_counted_on else 0
+        result = await driver.purchase(desk.line, desk.meter, Purchase(Decimal(5), count))
+        assert (result.state, result.count_before, result.count_after) == ("done", last, 0)
+
+    simulate = {"prepaid": {**PREPAID, "count": last}}
+    at_desk(test, model, models=changed(model, quirks), simulate=simulate)
+
+
 def test_a_purchase_that_the_meter_refuses_is_not_taken() -> None:
     async def test(desk: Desk, driver: Driver) -> None:
         result = await driver.purchase(desk.line, desk.meter, Purchase(Decimal("50.00"), 7))

@@ -31,7 +31,7 @@ from .base import (
 from .dlt645 import byte_gap_s, scaled
 from .exchange import Query
 from .line import Line
-from .operations import Operations, Prepayment, Purchase
+from .operations import Operations, Prepayment, Purchase, count_size
 
 PURCHASE = "8105"
 PURCHASE_ORDER = "A013"
@@ -158,7 +158,10 @@ class Cjt188Driver(Operations):
         )
 
     async def _send_purchase(self, line: Line, meter: Meter, purchase: Purchase) -> None:
-        values: dict[str, Writable] = {"serial": purchase.count % 100, "bought": purchase.amount}
+        values: dict[str, Writable] = {
+            "serial": purchase.count % count_size(meter),
+            "bought": purchase.amount,
+        }
         with model_data(meter):
             payload = data.encode_item(PURCHASE_ORDER, values)
         await self._write(line, meter, PURCHASE_ORDER, payload, f"purchase {purchase.amount}")

@@ -17,7 +17,7 @@ from ..model import Circuit, Meter, Register, SwitchState, Value
 from .base import Wanted, check_only_circuit, model_data, refuse_switch, switch_register
 from .dlt645 import OVERHEAD_BYTES, SINGLE_BYTES, VALUE_BYTES, Dlt645Driver
 from .line import Line
-from .operations import Prepayment, Purchase, refuse
+from .operations import Prepayment, Purchase, count_size, refuse
 
 STATUS_WORD_3 = "04000503"
 RELAY_WORDS = {code: word for word, code in requests.RELAY_ACTIONS.items()}
@@ -161,7 +161,7 @@ class Dlt645v2007Driver(Dlt645Driver[Frame]):
             customer = str(self._decode(CUSTOMER_NUMBER, payload).value or customer)
         values: dict[str, Decimal | int | str] = {
             "amount": purchase.amount,
-            "count": purchase.count,
+            "count": purchase.count % count_size(meter),
             "number": purchase.number,
             "customer": customer,
         }

@@ -41,7 +41,7 @@ from .base import (
 from .exchange import Query, WireTiming
 from .line import Line
 from .modbus_adu import Adu, Answer, RtuAdu, TcpAdu
-from .operations import Operations, Prepayment, Purchase, refuse
+from .operations import Operations, Prepayment, Purchase, count_size, refuse
 
 READS: dict[int, type[ModbusPDU]] = {
     1: ReadCoilsRequest,
@@ -179,7 +179,7 @@ class ModbusDriver(Operations):
         found = _purchase_registers(meter, "amount", "count_after")
         if "amount" not in found:
             raise refuse(meter, "names no register that takes a purchase")
-        values = {"amount": purchase.amount, "count_after": Decimal(purchase.count)}
+        values = {"amount": purchase.amount, "count_after": Decimal(purchase.count % count_size(meter))}
         ordered = sorted(found.items(), key=lambda pair: pair[1].address)
         words: list[int] = []
         for key, register in ordered:

@@ -14,7 +14,13 @@ from typing import Any, Literal
 from ..codecs import parameters
 from ..codecs.base import CodecError
 from ..codecs.parameters import Parameter
-from ..errors import GarbledError, MeterRefusedError, NoAnswerError, PasswordRefusedError
+from ..errors import (
+    GarbledError,
+    MeterBusyError,
+    MeterRefusedError,
+    NoAnswerError,
+    PasswordRefusedError,
+)
 from ..model import Circuit, Meter, Value
 from .line import Line
 
@@ -144,7 +150,7 @@ class Operations(abc.ABC):
                 break
             except MeterRefusedError as error:
                 found.refused[each.name] = str(error)
-            except (NoAnswerError, GarbledError):
+            except (NoAnswerError, GarbledError, MeterBusyError):
                 continue  # perhaps written: the read-back tells
         return await self._read_back(line, meter, known, values, found)
 
@@ -178,7 +184,7 @@ class Operations(abc.ABC):
             await self._send_purchase(line, meter, purchase)
         except MeterRefusedError as error:
             detail = str(error)
-        except (NoAnswerError, GarbledError) as error:
+        except (NoAnswerError, GarbledError, MeterBusyError) as error:  # busy may mean: busy with it
             detail = f"the answer was lost ({error})"
         return await self._settle(line, meter, before, purchase, detail)
 
@@ -190,7 +196,7 @@ class Operations(abc.ABC):
             after = await self._read_prepayment(line, meter)
         except (NoAnswerError, GarbledError, MeterRefusedError) as error:
             return PurchaseResult("unknown", before.count, None, None, detail or str(error))
-        if after.count == purchase.count:
+        if after.count is not None and is_next_count(meter, after.count - 1, purchase.count):
             return PurchaseResult("done", before.count, after.count, after.remaining, detail)
         if after.count == before.count:
             detail = detail or "acknowledged, but the purchase count did not move"
@@ -225,9 +231,16 @@ def _is_shown(parameter: Parameter, values: Mapping[str, str], shown: Mapping[st
 
 
 def is_next_count(meter: Meter, before: int, wanted: int) -> bool:
-    """Counts roll over after the digits that the meter has: 2 with CJ/T 188, 4 with DL/T 645."""
-    size = 100 if meter.model.protocol == "cjt188" else 10_000
+    """Is `wanted` the count that follows `before`? Counts roll over after what the meter has room for."""
+    size = count_size(meter)
     return (before + 1) % size == wanted % size
+
+
+def count_size(meter: Meter) -> int:
+    """Purchase counts that a meter tells apart: two digits with CJ/T 188, one register with Modbus, four digits with DL/T 645."""
+    if meter.model.protocol == "cjt188":
+        return 100
+    return 0x10000 if meter.model.protocol.startswith("modbus") else 10_000
 
 
 def profile_of(meter: Meter) -> list[str]:
