@@ -52,6 +52,9 @@ class GatewayStatus:
 class Recorder(Protocol):
     """What the bus layer calls. Each returns only when the fact is on the disk (OutboxError otherwise)."""
 
+    pressure: int
+    """How full the disk is, see outbox/room.py: 2 = read less often, 3 = no scheduled reads."""
+
     async def put_reading(self, reading: Reading) -> None:
         """A reading counts as read when this returns. Many at once share one fsync: call it concurrently or as batch."""
 

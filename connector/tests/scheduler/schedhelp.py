@@ -24,6 +24,8 @@ HOUR = 3600.0
 class DiskRecorder:
     """The outbox's own SQL on a real file, without its thread: for virtual time."""
 
+    pressure = 0
+
     def __init__(self, path: Path, clock: Clock) -> None:
         self.db = open_database(path)
         self.clock = clock

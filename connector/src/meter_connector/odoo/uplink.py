@@ -18,6 +18,7 @@ from ..model import Order
 from ..outbox import Outbox, StoredEvent, StoredReading, StoredResult
 from ..steps import step
 from ..transports.backoff import Backoff
+from .catch_up import FreshFirst
 from .contact import Contact
 from .face import OdooFace
 from .sender import Queue, Sender
@@ -62,7 +63,9 @@ class Uplink:
         self._hello_s = 15.0
         self._orders_poll_s = 1.0
         self._expired_at = 0.0
-        self.readings = Sender(readings_queue(face, outbox), outbox, clock, lambda: self.contact.ok("ingest"))
+        self.catch_up = FreshFirst(outbox, clock)
+        ingest = readings_queue(face, self.catch_up)
+        self.readings = Sender(ingest, outbox, clock, lambda: self.contact.ok("ingest"))
         self.events = Sender(events_queue(face, outbox), outbox, clock, lambda: self.contact.ok("events"))
         self.results = Sender(results_queue(face, outbox), outbox, clock, lambda: self.contact.ok("report"))
 
@@ -163,11 +166,11 @@ class Uplink:
                 _logger.warning("order_expired", extra={"order": order.id, "generation": order.generation})
 
 
-def readings_queue(face: OdooFace, outbox: Outbox) -> Queue[StoredReading]:
+def readings_queue(face: OdooFace, catch_up: FreshFirst) -> Queue[StoredReading]:
     """Held back by circuit, so that a circuit's readings arrive in order."""
     return Queue(
         "readings",
-        outbox.readings,
+        catch_up.fetch,
         lambda items: face.ingest([item.reading for item in items]),
         lambda item: item.row,
         lambda item: item.reading.circuit_id,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from ..clock import Clock
 from ..model import Event, Order, OrderResult, Reading, SwitchState
-from . import orders, queues, upkeep
+from . import orders, queues, room, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
@@ -29,6 +29,9 @@ class Outbox:
         self._clock = clock
         self._lock = lock
         self.path = writer.path
+        self.max_bytes = 0
+        self.pressure = 0
+        """See room.py; the bus layer reads less when it grows."""
         self.ready = {table: asyncio.Event() for table in queues.TABLES}
         for event in self.ready.values():
             event.set()  # there may be some from before
@@ -47,7 +50,9 @@ class Outbox:
         except BaseException:
             lock.release()
             raise
-        return cls(Writer(path, connection), clock, lock)
+        outbox = cls(Writer(path, connection), clock, lock)
+        outbox.max_bytes = max_bytes
+        return outbox
 
     async def close(self) -> None:
         """Finish what waits for the disk, then let go of the file."""
@@ -161,6 +166,22 @@ class Outbox:
     async def stats(self) -> queues.QueueStats:
         """Count what waits."""
         return await self._writer.run(queues.stats)
+
+    async def measure_room(self, readings_a_day: int) -> room.Room:
+        """How much room there is; when its level changes, an event tells it and the bus layer heeds `pressure`."""
+
+        def job(db: sqlite3.Connection) -> tuple[tuple[int, int, int], int]:
+            return queues.fill(db), queues.stats(db).readings
+
+        pages, readings = await self._writer.run(job)
+        found = room.measure(self.path, pages, readings, readings_a_day, self.max_bytes, self.pressure)
+        before, self.pressure = self.pressure, found.level
+        if found.level != before and (found.level == 0 or found.level > before):
+            kind = "outbox_filling" if found.level else "outbox_ok"
+            now = self._clock.now()
+            data = {**found.as_data(), "level": found.level}
+            await self.put_event(Event(f"{kind}:{found.level}:{now:.3f}", kind, now, data=data))
+        return found
 
     def size_bytes(self) -> int:
         """The file and its write-ahead log."""

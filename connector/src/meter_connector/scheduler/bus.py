@@ -26,6 +26,7 @@ from ..errors import (
     Retry,
 )
 from ..model import Bus, Circuit, Meter, Schedule, Source
+from ..outbox.room import PAUSED, STRETCH
 from ..ports import BusStatus
 from ..transports import Link
 from .clocks import ClockKeeper
@@ -72,7 +73,7 @@ class BusRunner:
         self.recording = recording
         self.tuning = tuning
         self.zone = zone
-        self.exchange = Exchange(link, WireTiming.of(bus), self._unknown)
+        self.exchange = Exchange(link, WireTiming.of(bus), self.tell_unknown)
         self.stats = BusStats(self.exchange)
         self.unknown: list[dict[str, Any]] = []
         self.polls = {meter.id: MeterPoll(meter, schedules[meter.id], tuning) for meter in bus.meters}
@@ -232,7 +233,7 @@ class BusRunner:
         self, meter: Meter, circuit: Circuit | None, error: PasswordRefusedError
     ) -> None:
         """A person must give us the right password."""
-        ids = {
+        ids: dict[str, Any] = {
             "gateway_id": self.gateway_id,
             "bus_id": self.bus.id,
             "meter_id": meter.id,
@@ -288,7 +289,10 @@ class BusRunner:
         timeout: float | None = None
         if self.link.connected:
             now = self._now()
-            job = self._queue.pop(now)
+            job = self._queue.pop(now, before=Priority.SCHEDULED)
+            if job is None and self._is_background_due(now):
+                job = self._queue.pop_only(now, Priority.BACKGROUND)
+            job = job or self._queue.pop(now)
             if job is not None:
                 return job
             at = self._queue.next_at()
@@ -331,14 +335,22 @@ class BusRunner:
 
     def _yield_to(self, priority: Priority) -> Priority:
         """What is done in the background lets all else go first, but on a bus that is never idle it must come to its turn."""
-        is_starving = self._now() - self._yielded_at > self.tuning.background_turn_s
-        return Priority.SCHEDULED if priority is Priority.BACKGROUND and is_starving else priority
+        is_due = priority is Priority.BACKGROUND and self._is_background_due(self._now())
+        return Priority.SCHEDULED if is_due else priority
+
+    def _is_background_due(self, now: float) -> bool:
+        return now - self._yielded_at > self.tuning.background_turn_s
 
     def _poll_job(self, meter: Meter) -> Job:
         return Job(f"poll {meter.serial}", Priority.SCHEDULED, lambda line: self._poll(line, meter), meter.id)
 
     async def _poll(self, line: Line, meter: Meter) -> None:
         poll = self.polls[meter.id]
+        pressure = self.recording.recorder.pressure
+        poll.stretch = STRETCH[pressure]
+        if pressure >= PAUSED:
+            self._queue.put(self._jobs[meter.id], self._now() + self.tuning.paused_s)
+            return
         keys = poll.probe_keys() if poll.is_silent else poll.keys_due(self._now())
         try:
             if keys:
@@ -400,15 +412,29 @@ class BusRunner:
         ids = {"gateway_id": self.gateway_id, "bus_id": self.bus.id, "meter_id": meter.id}
         self._notices.tell(kind, **ids, **data)
 
-    def _unknown(self, unknown: Unknown) -> None:
+    def tell_unknown(self, unknown: Unknown) -> None:
         """Kept for the operator to look at: hex, time, bus."""
         entry = {"at": self.clock.now(), "kind": unknown.kind, "hex": unknown.hex}
         self.unknown = [*self.unknown, entry][-self.tuning.unknown_frames_kept :]
-        ids = {"gateway_id": self.gateway_id, "bus_id": self.bus.id}
-        limit = self.tuning.unknown_frames_an_hour
+        size = len(unknown.hex) // 2
         self._notices.tell_limited(
-            ("unknown", self.bus.id), limit, "frame_unknown", **ids, fault=unknown.kind, hex=unknown.hex[:800]
+            ("unknown", self.bus.id),
+            self.tuning.unknown_frames_a_minute,
+            "frame_unknown",
+            window_s=60.0,
+            gateway_id=self.gateway_id,
+            bus_id=self.bus.id,
+            hex=unknown.hex[: 2 * self.tuning.unknown_frame_bytes],
+            size=size,
+            protocol=self._protocol,
+            reason=unknown.kind,
         )
+
+    @property
+    def _protocol(self) -> str:
+        """What is spoken on the bus, where it is one."""
+        spoken = {meter.model.protocol for meter in self.bus.meters}
+        return next(iter(spoken)) if len(spoken) == 1 else ""
 
     @staticmethod
     def _now() -> float:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 DIGITS = {"dlt645-2007": 12, "dlt645-1997": 12, "cjt188": 14, "modbus-rtu": 3, "modbus-tcp": 3}
 TOTAL_2007, TOTAL_1997 = "00010000", "9010"
-ANSWER_BYTES = 40
+ANSWER_BYTES = 64
 MAX_ONE_BY_ONE = 2000
 """Addresses asked one by one where nothing divides them: 0.7 s each."""
 MAX_FOUND = 1000
@@ -60,6 +60,7 @@ class Search:
     done: float = 0.0
     problem: str = ""
     decoders: dict[str, Any] = field(default_factory=dict)
+    _ser: int = 0
 
     async def run(self, tell: Callable[[], None]) -> AsyncIterator[str]:
         """Addresses as they are found; `tell` after each question."""
@@ -104,7 +105,9 @@ class Search:
             self.done = at
             tell()
             try:
-                yield await self._ask_2007(digits)
+                address = await self._ask_2007(digits)
+                if self._is_inside(address):
+                    yield address
             except NoAnswerError:
                 continue
             except GarbledError:
@@ -162,10 +165,11 @@ class Search:
         if address is None:
             self.done = 1.0
             return
-        if address and self._is_inside(address):
-            yield address
-            return
         count = self.last - self.first + 1
+        if address and self._is_inside(address):
+            yield address  # answers that lie over each other may look like one: a narrow range is asked all the same
+        if address and count > MAX_ONE_BY_ONE:
+            return
         if count > MAX_ONE_BY_ONE:
             self.problem = f"{self.protocol}: several meters answer at once and this protocol cannot divide them; give a range of at most {MAX_ONE_BY_ONE} addresses"
             return
@@ -178,14 +182,22 @@ class Search:
                 continue
 
     async def _ask_188(self, address: str) -> str:
-        number = int(self.line.now()) % 256
+        """Makers disagree about the order of the identifier's bytes, and some meters hear only their own."""
+        try:
+            return await self._ask_188_in(address, is_swapped=False)
+        except NoAnswerError:
+            return await self._ask_188_in(address, is_swapped=True)
+
+    async def _ask_188_in(self, address: str, *, is_swapped: bool) -> str:
+        self._ser = (self._ser + 1) % 256
+        how: dict[str, Any] = {"ser": self._ser, "is_swapped": is_swapped}
         if address:
-            request = requests_188.read(address, "901F", ser=number, meter_type=ANY_TYPE)
+            request = requests_188.read(address, "901F", meter_type=ANY_TYPE, **how)
         else:
-            request = requests_188.read_address(ser=number)
+            request = requests_188.read_address(**how)
         decoder = self.decoders.setdefault("188", Decoder188())
         frame = await self.line.ask(
-            _query(request, decoder, lambda frame: matches_188(request, frame), address)
+            _query(request, decoder, lambda frame: matches_188(request, frame), f"{address}{is_swapped}")
         )
         return str(frame.address)
 
@@ -223,6 +235,7 @@ class Discovery:
         if not await self._bus.recording.recorder.start_order(opened.order):
             opened.desk.drop(opened)
             return
+        opened.is_sent = True
         try:
             searches, problems = self._searches(line)
             await self._search(searches, problems)

@@ -72,6 +72,17 @@ class JobQueue:
                     return job
         return None
 
+    def pop_only(self, now: float, priority: Priority) -> Job | None:
+        """The next job of one kind, whatever else is ready."""
+        self._ripen(now)
+        heap = self._ready[priority]
+        self._drop_stale(heap)
+        if not heap:
+            return None
+        job = heapq.heappop(heap)[2]
+        del self._valid[job]
+        return job
+
     def next_at(self) -> float | None:
         """When the next job becomes ready (in the past when one is); None when there is none."""
         for heap in (*self._ready.values(), self._later):

@@ -26,12 +26,15 @@ MAX_BATCH = 500
 class Recording:
     """One for all buses. `run` is its task."""
 
-    def __init__(self, recorder: Recorder, max_readings: int) -> None:
+    def __init__(self, recorder: Recorder, max_readings: int, max_events: int = 2000) -> None:
         self.recorder = recorder
         self.problem = ""
         self._steps: deque[Step] = deque()
         self._waiting = 0
         self._max = max_readings
+        self._events = 0
+        self._max_events = max_events
+        self.events_dropped = 0
         self._more = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -59,8 +62,17 @@ class Recording:
             self._put(list(readings))
 
     def event(self, event: Event) -> None:
-        """Take an event."""
-        self._put(lambda: self.recorder.put_event(event))
+        """Take an event; a flood that the disk does not take is counted, not kept."""
+        if self._events >= self._max_events:
+            self.events_dropped += 1
+            return
+        self._events += 1
+
+        async def put() -> None:
+            await self.recorder.put_event(event)
+            self._events -= 1
+
+        self._put(put)
 
     def accepted(self, order: Order, reported: SwitchState, detail: str) -> None:
         """The meter acknowledged."""

@@ -6,13 +6,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Hashable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
+from ..drivers import Unknown
 from ..errors import LinkError
 from ..model import Bus, Circuit, Gateway, Meter, Order, Schedule, SiteConfig
 from ..ports import BusLayer, BusStatus, GatewayStatus, Recorder, Stage
-from ..transports import BaseLink, DialInLimits, DialInListener, Refusal
+from ..transports import BaseLink, DialInLimits, DialInLink, DialInListener, Refusal
 from .bus import BusRunner
 from .gateways import GatewayWatch
 from .links import LinkPool, link_key, make_link
@@ -48,8 +50,9 @@ class SiteScheduler:
     ) -> None:
         self.clock = clock
         self.tuning = tuning or Tuning()
-        self.recording = Recording(recorder, self.tuning.max_unrecorded)
+        self.recording = Recording(recorder, self.tuning.max_unrecorded, self.tuning.max_events)
         self.listener = DialInListener(listen_host, listen_port, limits, self._refused)
+        self.listener.on_strange = self._strange
         self.notices = Notices(self.recording.event, clock.now)
         self.desk = OrderDesk(clock, self.recording, self.tuning)
         self.keeper = SupplyKeeper(recorder, clock, self.desk, self.notices, self.submit, self.tuning)
@@ -77,6 +80,7 @@ class SiteScheduler:
                 self._keeper_task = asyncio.create_task(self.keeper.run(), name="supply")
                 self._keeper_task.add_done_callback(self._task_ended)
             self.keeper.apply(site)
+            self.listener.now = lambda: datetime.fromtimestamp(self.clock.now(), site.timezone)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}
             polls = await self._stop_changed(wanted)
             await self._pool.keep_only({link_key(bus) for _, bus, _ in wanted.values()})
@@ -260,6 +264,12 @@ class SiteScheduler:
         if circuit is None and order.kind in ("switch_on", "switch_off"):
             return f"meter {meter.serial} has no circuit {order.circuit_id}"
         return runner, meter, circuit
+
+    def _strange(self, link: DialInLink, message: bytes) -> None:
+        """A dial-in meter said something that is no answer and that nobody here can read: for a person."""
+        runner = next((each for each in self._runners.values() if each.link is link), None)
+        if runner is not None:
+            runner.tell_unknown(Unknown("acrel", message.hex().upper()))
 
     def _refused(self, refusal: Refusal) -> None:
         text = refusal.data.hex(" ").upper()

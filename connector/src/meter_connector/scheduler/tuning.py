@@ -51,16 +51,24 @@ class Tuning:
     """So long a meter that tripped is tried to be closed again."""
     drift_s: float = 120.0
     """A meter clock that differs more than this is reported: tariff periods begin at the wrong time."""
+    drift_set_s: float = 10.0
+    """A clock that differs more than this is set, where meters are set one by one."""
     clock_check_delay_s: float = 5.0
     offline_grace_s: float = 5.0
     """A gateway that comes back within this time was never reported as offline."""
-    unknown_frames_an_hour: int = 12
-    """Events about frames that answer nothing; more are only counted."""
+    unknown_frames_a_minute: int = 20
+    """Events of a bus about frames that answer nothing; more are only counted."""
+    unknown_frame_bytes: int = 1024
+    """So much of one is told."""
     unknown_frames_kept: int = 50
     refusals_an_hour: int = 20
     """Events about callers that were sent away."""
     max_unrecorded: int = 2000
     """Readings that wait for the disk; with more, reading pauses."""
+    max_events: int = 2000
+    """Events that wait for the disk; more are only counted."""
+    paused_s: float = 30.0
+    """When the disk is nearly full, so often it is looked whether there is room again."""
     stop_s: float = 5.0
     """For the frame on the wire to end."""
     resume_window_s: float = 3.0
