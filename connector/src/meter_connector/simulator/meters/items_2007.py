@@ -35,6 +35,7 @@ class Parameters:
         self.active = dict.fromkeys(SWITCHES.values(), 1)
         self._done: set[str] = set()
         self._counting_by: bytes | None = None
+        self._minute = -1
         zones = bits.reversed_hex("010101")  # from 1 January day table 1
         table = day_table_bytes(DAY_TABLE)
         self.values: dict[str, bytes] = {
@@ -99,11 +100,16 @@ class Parameters:
         self.values[di] = value
         if di in SWITCHES:
             self._done.discard(di)
+        self._minute = -1
         self.follow()
 
     # -- two sets ---------------------------------------------------------------------------------------------------------------
     def follow(self) -> None:
-        """Change to the other set of what has come to its switch time, and count by the day table of today's zone."""
+        """Change to the other set of what has come to its switch time, and count by the day table of today's zone; once a minute."""
+        minute = self.meter.clock_ms() // 60_000
+        if minute == self._minute:
+            return
+        self._minute = minute
         now = self.meter.clock()
         for di, what in SWITCHES.items():
             moment = self._moment(self.values[di])
