@@ -409,6 +409,11 @@ def test_what_the_disk_forbids_is_not_sent(tmp_path: Path) -> None:
 
 UNABLE: list[tuple[str, Callable[[Stand], Any], str]] = [
     ("no downlink", lambda stand: stand.order(1, "switch_off"), "no way"),
+    (
+        "no circuit",
+        lambda stand: stand.service.submit(Order(1, 1, "switch_off", 1, 99, 0, 0), Stage.RECEIVED),
+        "no circuit",
+    ),
     ("no clock", lambda stand: stand.order(1, "sync_clock"), "platform"),
 ]
 

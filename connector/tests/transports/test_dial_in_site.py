@@ -10,6 +10,7 @@ from meter_connector.ports import Stage
 from meter_connector.scheduler import SiteScheduler
 from meter_connector.simulator.links import DialLink
 from meter_connector.simulator.site import LinkSpec
+from meter_connector.transports.acrel import DOWNLINK, REGISTER, TIME, UPLOAD, AcrelFrame, take_frame
 from meter_connector.transports.dial_in import DialInLink
 from wirehelp import MemoryRecorder, SimWire, make_clock, meter_row, really, until
 
@@ -174,6 +175,76 @@ def test_six_buses_behind_one_connection_take_turns_and_none_waits_for_ever() ->
         assert sum(status.dropped_bytes for status in scheduler.bus_statuses()) == 0
         assert len({id(runner.link) for runner in scheduler._runners.values()}) == 1
         await line.stop()
+        await scheduler.stop()
+        await wire.close()
+        await asyncio.sleep(0.05)
+
+    really(main)
+
+
+class AcrelMeter:
+    """Dials, registers, answers Modbus in envelopes, asks for the time, uploads what nobody can read."""
+
+    padded = b"21091234560001".ljust(20, b"\0")
+
+    def __init__(self, wire: SimWire) -> None:
+        self.wire = wire
+        self.heard: list[AcrelFrame] = []
+
+    async def run(self, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(AcrelFrame(REGISTER, self.padded + bytes(38)).encode())
+        writer.write(AcrelFrame(TIME).encode() + AcrelFrame(UPLOAD, b"[[1((data))]]").encode())
+        held = b""
+        try:
+            while data := await reader.read(4096):
+                held += data
+                while held:
+                    frame, size, is_open = take_frame(held)
+                    if is_open:
+                        break
+                    held = held[size:]
+                    if frame is not None:
+                        self._take(frame, writer)
+        finally:
+            writer.close()
+
+    def _take(self, frame: AcrelFrame, writer: asyncio.StreamWriter) -> None:
+        self.heard.append(frame)
+        if frame.command == DOWNLINK:
+            assert frame.payload.startswith(self.padded)
+            request = frame.payload[len(self.padded) :]
+
+            def reply(data: bytes) -> None:
+                writer.write(AcrelFrame(DOWNLINK, self.padded + data).encode())
+
+            self.wire.bus.receive(request, reply)
+
+
+def test_an_acrel_meter_is_read_and_switched_and_its_upload_is_shown_to_a_person() -> None:
+    async def main() -> None:
+        model = {"ddsy1352": {"protocol": "modbus-rtu"}}
+        wire = SimWire([meter_row(1, "ddsy1352")], bus={"baudrate": 9600, "parity": "N"}, models=model)
+        document = wire.document(schedule=FAST)
+        (bus,) = document["gateways"][0]["buses"]
+        bus["link"] = {"kind": "tcp_server", "registration": "acrel:21091234560001"}
+        recorder = MemoryRecorder()
+        scheduler = SiteScheduler(make_clock(), recorder, listen_host="127.0.0.1")
+        await scheduler.apply(SiteConfig.from_document(document, is_strict=True))
+        meter = AcrelMeter(wire)
+        task = asyncio.create_task(meter.run(scheduler.listener.port))
+        await until(lambda: recorder.readings, 20)
+        assert recorder.readings[0].values["total"] >= 100
+        now = scheduler.clock.now()
+        scheduler.submit(Order(1, 1, "switch_off", 101, 1001, now, now + 60), Stage.RECEIVED)
+        await until(lambda: recorder.result(1), 20)
+        assert wire.moves("S1") == ["off"]
+        assert meter.heard[0].encode().hex() == "7b7b84bf237d7d"
+        assert bytes(meter.heard[1].payload[:5]) == bytes((26, 11, 21, 6, 12))  # Saturday, noon at the site
+        (event,) = [event for event in recorder.events if event.kind == "frame_unknown"]
+        assert "5B5B31" in str(event.data)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         await scheduler.stop()
         await wire.close()
         await asyncio.sleep(0.05)

@@ -257,6 +257,8 @@ class SleepingOrders:
             )
         if opened.circuit is None:
             return f"meter {opened.meter.serial} has no circuit {opened.order.circuit_id}"
+        if not opened.imei:
+            return f"meter {opened.meter.serial} has no IMEI"
         return "" if self.downlink is not None else "no way to the platform's commands is set up"
 
     def _make_newest(self, opened: SleepingOrder) -> None:

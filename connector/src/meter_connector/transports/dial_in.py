@@ -296,21 +296,21 @@ class DialInListener:
             self._refuse(caller, f"no gateway is acrel:{printable(serial)}")
             return True
         link.speak_acrel(frame.payload[: acrel.SERIAL_SIZE], self.now)
-        if self._welcome(caller, link, size):
-            caller.write(acrel.REGISTERED)
+        self._welcome(caller, link, size, acrel.REGISTERED)
         return True
 
-    def _welcome(self, caller: _Caller, link: DialInLink, consumed: int) -> bool:
+    def _welcome(self, caller: _Caller, link: DialInLink, consumed: int, greeting: bytes = b"") -> None:
         if not link.may_replace(asyncio.get_running_loop().time()):
             self._refuse(caller, "the same gateway calls again and again; two may have the same name")
-            return False
+            return
         self._callers.pop(caller, None)
         rest = bytes(caller.said[consumed:])
         caller.said.clear()
         caller.become(link)
+        if greeting:
+            link._reply(greeting)
         if rest:
             link.wire_fed(caller, rest)
-        return True
 
     def _refuse(self, caller: _Caller, reason: str) -> None:
         """Every one is counted; so many a minute and address are logged and told."""
