@@ -18,8 +18,9 @@ from typing import Any
 from ..model import SiteConfig
 
 DAY_S = 86400.0
-ROW_BYTES = 130
-"""Of a reading, as long as there are too few to measure: measured with all live values of a single-phase meter."""
+ROW_BYTES = 80
+"""Of a reading, as long as there are too few to measure: 77 with all live values of a single-phase meter. A site of 1,283 meters that is
+read once a minute makes 1.85 million rows, 150 MB a day."""
 MEASURED_FROM = 2000
 KEPT_FREE_BYTES = 64 * 1024 * 1024
 """Of the disk: for the write-ahead log, and because others use it too."""
