@@ -33,6 +33,7 @@ from . import meter_supply_plan
 from . import meter_switch_keep_power
 from . import meter_purchase
 from . import meter_purchase_result
+from . import meter_meter_orders
 from . import meter_discovery
 from . import meter_discovery_line
 from . import meter_report

@@ -18,7 +18,7 @@ class MeterParameterType(models.Model):
     sequence = fields.Integer(readonly=True)
     kind = fields.Selection(
         [
-            ("number", "Number"),
+            ("number", "Numeric"),
             ("text", "Text"),
             ("moment", "Date and Time"),
             ("bits", "Bits"),

@@ -3,6 +3,7 @@ from . import (
     meter_frame_decoder,
     meter_keep_power_wizard,
     meter_parameter_wizard,
+    meter_read_items_wizard,
     meter_restore_wizard,
     meter_supply_plan_wizard,
     meter_switch_wizard,

@@ -1,4 +1,4 @@
-import { Component, onWillStart, useState } from "@odoo/owl";
+import { Component, onWillStart, useEffect, useRef, useState } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
@@ -14,10 +14,28 @@ export class CompletenessMap extends Component {
         this.action = useService("action");
         this.state = useState({ data: null });
         onWillStart(() => this.load({}));
+        // on a narrow screen the newest days are what people look for
+        const scroll = useRef("scroll");
+        useEffect(
+            (data) => {
+                const last = data.rows.length ? this.findLastDay(data.rows) : -1;
+                const cells = scroll.el && scroll.el.querySelectorAll("thead th");
+                if (cells && last > 0) {
+                    const cell = cells[last + 1];
+                    scroll.el.scrollLeft = cell.offsetLeft + cell.offsetWidth - scroll.el.clientWidth + 8;
+                }
+            },
+            () => [this.state.data]
+        );
     }
 
     async load(options) {
         this.state.data = await this.orm.call("meter.completeness", "action_get_map", [options]);
+    }
+
+    /** Index of the newest day that any row has a cell for. */
+    findLastDay(rows) {
+        return Math.max(...rows.map((row) => row.cells.findLastIndex(Boolean)));
     }
 
     get monthName() {
