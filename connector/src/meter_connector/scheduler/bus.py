@@ -32,6 +32,7 @@ from ..transports import Link
 from .clocks import ClockKeeper
 from .discovery import Discovery
 from .errands import ERRANDS
+from .freeze import FreezeKeeper
 from .notices import Notices
 from .orders import OpenOrder, OrderDesk
 from .polling import MeterPoll, make_readings
@@ -65,6 +66,7 @@ class BusRunner:
         tuning: Tuning,
         rng: random.Random | None = None,
         seen: Callable[[Meter, Circuit, object], None] = lambda meter, circuit, state: None,
+        contacts: dict[int, float] | None = None,
     ) -> None:
         self.bus = bus
         self.gateway_id = gateway_id
@@ -92,6 +94,7 @@ class BusRunner:
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self.clocks = ClockKeeper(self, schedules.values())
+        self.freezes = FreezeKeeper(self, {} if contacts is None else contacts)
 
     # ---- life ----
 
@@ -184,6 +187,10 @@ class BusRunner:
         if not values.is_empty or values.refused:
             self._meter_alive(poll, wanted)
         self.recording.readings(make_readings(meter, values, source))
+        if values.at is not None and any(
+            found.get("total") is not None for found in values.circuits.values()
+        ):
+            self.freezes.answered(meter, values.at)
         for circuit in meter.circuits:
             self._seen(meter, circuit, values.of(circuit.number).get("switch"))
         self.clocks.compare(meter, values)

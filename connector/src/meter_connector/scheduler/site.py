@@ -57,6 +57,7 @@ class SiteScheduler:
         self.desk = OrderDesk(clock, self.recording, self.tuning)
         self.keeper = SupplyKeeper(recorder, clock, self.desk, self.notices, self.submit, self.tuning)
         self.desk.on_ended = self.keeper.closed
+        self._contacts: dict[int, float] = {}
         self.problem = ""
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._pool = LinkPool(self.listener, make)
@@ -79,6 +80,7 @@ class SiteScheduler:
                 self._recorder_task.add_done_callback(self._task_ended)
                 self._keeper_task = asyncio.create_task(self.keeper.run(), name="supply")
                 self._keeper_task.add_done_callback(self._task_ended)
+                self._contacts = await self.recording.recorder.contacts()
             self.keeper.apply(site)
             self.listener.now = lambda: datetime.fromtimestamp(self.clock.now(), site.timezone)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}
@@ -186,6 +188,7 @@ class SiteScheduler:
             self.tuning,
             random.Random(self._rng.random()),  # noqa: S311 - jitter
             self.keeper.seen,
+            self._contacts,
         )
         self._runners[bus.id] = runner
         self._signatures[bus.id] = signature
