@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import ipaddress
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -166,6 +167,24 @@ def test_a_chunked_body_is_bounded_too() -> None:
             assert b" 413 " in answer
 
     really(main)
+
+
+def test_strangers_that_speak_no_http_are_counted_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with listening() as (stand, session):
+            for noise in (
+                b"\x16\x03\x01\x02\x00\r\n\r\n",
+                b"HELO there\r\n\r\n",
+                b"POST POST / HTTP/1.1\r\n\r\n",
+            ):
+                assert b" 400 " in await stand.raw(noise)
+            assert stand.endpoint.counts["refused_not_http"] == 3
+            async with session.post(stand.url(), data=nb.ctwing(nb.water_frame())) as answer:
+                assert answer.status == 200
+
+    with caplog.at_level(logging.DEBUG):
+        really(main)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_who_sends_slowly_or_nothing_at_all_is_cut_off() -> None:
