@@ -23,19 +23,21 @@ class MeterSwitch(models.Model):
 
     def _set_keep_power(self, until, reason, in_meter=False):
         """``in_meter``: order it in the meters that can, besides refusing trips here."""
-        super()._set_keep_power(until, reason)
+        result = super()._set_keep_power(until, reason)
         for switch in self.filtered(lambda switch: in_meter and switch.can_keep_power):
             switch._order_keep_power("keep_power_on", reason)
             switch.sudo().keep_power_meter = "wanted"  # rights were checked by whoever calls
         self.sudo().connector_id._bump_config_version()  # hours of supply do not count meanwhile
+        return result
 
     def _clear_keep_power(self, reason):
         kept = self.filtered("keep_power")
-        super()._clear_keep_power(reason)
+        result = super()._clear_keep_power(reason)
         for switch in kept.filtered("keep_power_meter"):
             switch._order_keep_power("keep_power_off", reason)
             switch.sudo().keep_power_meter = "ending"  # rights were checked by whoever calls
         kept.sudo().connector_id._bump_config_version()
+        return result
 
     def _order_keep_power(self, kind, reason):
         order = self.env["meter.order"]._place(kind, self.meter_id, None, reason, "keep_power")
