@@ -193,8 +193,8 @@ class Reader:
             password=node.text("password", ""),
             operator=node.text("operator", ""),
             read_group=node.text("read_group", "default"),
-            supply_plan=read_supply_plan(node),
-            auto_recovery=read_auto_recovery(node),
+            supply_plan=self.try_(lambda: read_supply_plan(node)),
+            auto_recovery=self.try_(lambda: read_auto_recovery(node)),
             imei=node.text("imei", ""),
         )
 
@@ -298,7 +298,7 @@ def read_nbiot(node: Node) -> m.NbIotSettings:
 
 
 def _period(node: Node) -> m.SupplyPeriod:
-    weekdays = node.value.get("weekdays") or list(range(1, 8))
+    weekdays = node.value.get("weekdays", list(range(1, 8)))
     if not isinstance(weekdays, list | tuple) or not set(weekdays) <= set(range(1, 8)):
         raise node.problem("weekdays", f"{_shown(weekdays)} is not a list of 1 (Monday) to 7")
     begin, end = _minutes(node, "from"), _minutes(node, "to")
