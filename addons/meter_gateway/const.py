@@ -42,8 +42,24 @@ ORDER_KINDS = [
     ("switch_off", "Switch Off"),
     ("read", "Read Now"),
     ("sync_clock", "Set Clock"),
+    ("read_items", "Read Values"),
+    ("read_parameters", "Read Parameters"),
+    ("write_parameters", "Write Parameters"),
+    ("purchase", "Purchase"),
+    ("read_prepayment", "Read Prepayment"),
+    ("keep_power_on", "Keep Power in the Meter"),
+    ("keep_power_off", "End Keep Power in the Meter"),
+    ("alarm_on", "Alarm On"),
+    ("alarm_off", "Alarm Off"),
+    ("discover", "Find Meters"),
 ]
 SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
+#: Orders that change nothing in a meter and may be cancelled by whoever may read meters.
+READ_ORDER_KINDS = ("read", "read_items", "read_parameters", "read_prepayment", "discover")
+#: Orders whose end says nothing before the meter's own count does; silence never makes them a failure.
+COUNTED_ORDER_KINDS = ("purchase",)
+#: An order's data and a result's data travel as JSON text of at most so many characters.
+MAX_ORDER_DATA = 60000
 ORDER_STATES = [
     ("pending", "Waiting"),
     ("received", "Received"),
@@ -66,7 +82,22 @@ ORDER_TRANSITIONS = {
     "superseded": frozenset(),
 }
 #: How long an order may be carried out, by kind.
-ORDER_LIFE_S = {"switch_on": 24 * 3600, "switch_off": 30 * 60, "read": 10 * 60, "sync_clock": 3600}
+ORDER_LIFE_S = {
+    "switch_on": 24 * 3600,
+    "switch_off": 30 * 60,
+    "read": 10 * 60,
+    "sync_clock": 3600,
+    "read_items": 10 * 60,
+    "read_parameters": 3600,
+    "write_parameters": 24 * 3600,
+    "purchase": 3600,
+    "read_prepayment": 10 * 60,
+    "keep_power_on": 24 * 3600,
+    "keep_power_off": 24 * 3600,
+    "alarm_on": 3600,
+    "alarm_off": 3600,
+    "discover": 6 * 3600,
+}
 #: A connector that took an order and says nothing for so long is given it again.
 REDELIVER_AFTER_S = 60
 #: Tries before "switch did not obey" is raised, and the pause between tries after that.
@@ -83,6 +114,7 @@ LINK_KINDS = [
     ("tcp_client", "TCP client (we dial the gateway)"),
     ("tcp_server", "TCP server (the gateway dials in)"),
     ("serial", "Serial port"),
+    ("nbiot", "NB-IoT platform (it pushes to the connector)"),
 ]
 FRAMINGS = [
     ("transparent", "Transparent (RTU bytes as they are)"),
@@ -100,8 +132,28 @@ ALARM_KINDS = {
     "switch_disobeyed": ("Switch did not obey", "critical", "circuit_id"),
     "switch_unexpected": ("Switch changed by itself", "warning", "circuit_id"),
     "reading_conflict": ("Conflicting readings", "warning", "circuit_id"),
+    "readings_missing": ("Readings missing", "warning", "meter_id"),
     "reading_rejected": ("Readings refused", "warning", "connector_id"),
     "default_partition": ("Readings outside the monthly tables", "critical", None),
+    "meter_tripped": ("Meter cut the supply", "critical", "circuit_id"),
+    "overload": ("Overload", "critical", "circuit_id"),
+    "malignant_load": ("Malignant load", "critical", "circuit_id"),
+    "over_temperature": ("Over-temperature", "critical", "circuit_id"),
+    "protection_locked": ("Locked after protective trips", "critical", "circuit_id"),
+    "keep_power_failed": ("Keep-power in the meter failed", "warning", "circuit_id"),
+    "purchase_mismatch": ("Purchase count does not match", "critical", "meter_id"),
+    "purchase_unknown": ("Purchase without an answer", "warning", "meter_id"),
+    "broken_line": ("Broken line", "critical", "meter_id"),
+    "reverse_energy": ("Reverse energy", "warning", "meter_id"),
+    "stopped_counting": ("Meter stopped counting", "warning", "circuit_id"),
+    "reading_jump": ("Reading jumped", "warning", "circuit_id"),
+    "low_battery": ("Low battery", "warning", "meter_id"),
+    "valve_fault": ("Valve fault", "critical", "meter_id"),
+    "reader_fault": ("Optical reader fault", "warning", "meter_id"),
+    "cover_open": ("Cover open", "critical", "meter_id"),
+    "magnetic_field": ("Strong magnetic field", "critical", "meter_id"),
+    "gateway_refused": ("Unknown gateway dials in", "info", "connector_id"),
+    "disk_filling": ("Connector's disk is filling", "critical", "connector_id"),
     "clock_drift": ("Meter clock is wrong", "warning", "meter_id"),
     "password_refused": ("Meter refused the password", "critical", "meter_id"),
     "frame_unknown": ("Frame not understood", "info", "bus_id"),
@@ -119,6 +171,17 @@ EVENT_ALARMS = {
     "clock_ok": ("resolve", "clock_drift"),
     "password_refused": ("open", "password_refused"),
     "frame_unknown": ("open", "frame_unknown"),
+    "cover_open": ("open", "cover_open"),
+    "cover_closed": ("resolve", "cover_open"),
+    "magnetic_field": ("open", "magnetic_field"),
+    "magnetic_field_over": ("resolve", "magnetic_field"),
+    "valve_fault": ("open", "valve_fault"),
+    "valve_ok": ("resolve", "valve_fault"),
+    "battery_low": ("open", "low_battery"),
+    "battery_ok": ("resolve", "low_battery"),
+    "gateway_refused": ("open", "gateway_refused"),
+    "outbox_filling": ("open", "disk_filling"),
+    "outbox_ok": ("resolve", "disk_filling"),
 }
 
 # --- meter models --------------------------------------------------------------------------------

@@ -3,17 +3,18 @@
 A definition is the dict the connector gets under ``models`` (see docs/rpc.md)::
 
     {"registers": [{"key": "total", "di": "00010000"}, ...],
-     "block": ..., "switch": {"kind": "dlt645", ...}, "quirks": {...}}
+     "block": ..., "switch": {"kind": "dlt645", ...}, "quirks": {...}, "parameters": ["trip_delay", ...]}
 """
 
 import re
 from decimal import Decimal, InvalidOperation
 
-KEYS = frozenset(("registers", "block", "switch", "quirks"))
+KEYS = frozenset(("registers", "block", "switch", "quirks", "parameters"))
 #: The vocabulary of docs/protocols/meter-models.md.
 REGISTER_KEYS = frozenset(
-    ("key", "circuit", "unit", "name", "di", "index", "value", "scale")  # all protocols, 645, 188
-    + ("address", "count", "type", "function", "word_order", "offset", "none", "mask", "shift")  # Modbus
+    ("key", "circuit", "unit", "name", "di", "index", "bit", "value", "scale")  # all protocols, 645, 188
+    + ("address", "count", "type", "function", "word_order", "byte_order")  # Modbus
+    + ("offset", "none", "mask", "shift")
     + ("on", "off", "pending")  # Modbus, key "switch"
 )
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -50,6 +51,11 @@ def find_problems(definition, protocol, circuit_count=1, has_switch=False):
     problems += _switch_problems(definition.get("switch"), protocol, has_switch)
     if not isinstance(definition.get("quirks", {}), dict):
         problems.append("quirks: must be an object")
+    names = definition.get("parameters", [])
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and KEY_PATTERN.fullmatch(name) for name in names
+    ):
+        problems.append("parameters: must be a list of names of settings")
     return problems
 
 

@@ -93,6 +93,8 @@ class MeterBus(models.Model):
         kind = self.link_kind or gateway.link_kind
         if kind == "serial":
             return {"kind": kind, "device": self.device or gateway.device or ""}
+        if kind == "nbiot":
+            return {"kind": kind}
         if kind == "tcp_server":
             return {
                 "kind": kind,
@@ -100,3 +102,14 @@ class MeterBus(models.Model):
                 "heartbeat": gateway.heartbeat or "",
             }
         return {"kind": kind, "host": self.host or gateway.host or "", "port": self.port or gateway.port or 0}
+
+    def action_discover(self):
+        """Find out which meters hang on this bus."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "meter.discovery",
+            "view_mode": "form",
+            "name": self.env._("Find Meters"),
+            "context": {"default_bus_id": self.id},
+        }

@@ -27,7 +27,8 @@ SELECT c.id, p.lang FROM meter_connector c
 #: One indexed query: who asks, its configuration version, its open orders (partial index meter_order_open_idx).
 ORDERS_SQL = """
 SELECT c.config_version, o.id, o.generation, o.kind, o.meter_id, o.circuit_id,
-       extract(epoch FROM o.created)::float8, extract(epoch FROM o.expires_at)::float8, o.reason
+       extract(epoch FROM o.created)::float8, extract(epoch FROM o.expires_at)::float8, o.reason,
+       o.bus_id, o.data
   FROM meter_connector c
   LEFT JOIN meter_order o ON o.connector_id = c.id AND o.state IN ('pending', 'received', 'accepted')
        AND (o.state = 'pending' OR (o.state = 'received' AND o.received_at < %(redeliver)s))
@@ -208,16 +209,18 @@ class MeterConnector(models.Model):
 
 
 def _prepare_order(row):
-    _version, order_id, generation, kind, meter_id, circuit_id, created, expires, reason = row
+    _version, order_id, generation, kind, meter_id, circuit_id, created, expires, reason, bus_id, data = row
     return {
         "id": order_id,
         "generation": generation or 0,
         "kind": kind,
-        "meter_id": meter_id,
+        "meter_id": meter_id or 0,
         "circuit_id": circuit_id or 0,
+        "bus_id": bus_id or 0,
         "created_at": created,
         "expires_at": expires or 0,
         "reason": reason or "",
+        "data": data or "",
     }
 
 

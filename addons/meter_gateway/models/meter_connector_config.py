@@ -19,6 +19,7 @@ class MeterConnector(models.Model):
             "connector": {"id": self.id, "code": self.code, "timezone": self._get_timezone()},
             "models": {model.code: model._prepare_document() for model in meters.model_id},
             "schedules": self._get_schedules(meters),
+            "nbiot": self._prepare_nbiot(),
             "gateways": [self._prepare_gateway(gateway) for gateway in gateways],
         }
 
@@ -54,6 +55,8 @@ class MeterConnector(models.Model):
         }
 
     def _prepare_meter(self, meter):
+        plan, profile = meter._get_active_plan(), meter.parameter_profile_id
+        recovers = meter.has_switch and profile.is_auto_recovery
         return {
             "id": meter.id,
             "serial": meter.serial,
@@ -62,6 +65,9 @@ class MeterConnector(models.Model):
             "password": meter.password or "",
             "operator": meter.operator_code or "",
             "read_group": meter.read_group,
+            **({"supply_plan": plan._prepare_document()} if plan else {}),
+            **({"auto_recovery": profile._prepare_auto_recovery()} if recovers else {}),
+            **({"imei": meter.imei} if meter.imei else {}),
             "circuits": [
                 {"id": circuit.id, "number": circuit.number, "has_switch": bool(circuit.switch_ids)}
                 for circuit in meter.circuit_ids

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from odoo import api, fields, models
 
 from ..const import EVENT_ALARMS
+from .meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 
 TARGETS = {
     "gateway_id": "meter.gateway",
@@ -13,6 +14,8 @@ TARGETS = {
     "circuit_id": "meter.circuit",
 }
 MAX_KEY, MAX_KIND, MAX_DATA = 200, 60, 8000
+#: Characters of a frame's bytes; with separators a little more than what ``meter.frame`` keeps.
+MAX_HEX = 6000
 
 
 class MeterEvent(models.Model):
@@ -76,14 +79,15 @@ class MeterEvent(models.Model):
             return f"kind: missing, or not a text of at most {MAX_KIND} characters", None
         if type(at) not in (int, float) or not math.isfinite(at) or not 0 < at < 1e11:
             return "at: not a time in seconds", None
+        data = event.get("data") or {}
+        if kind == "frame_unknown" and isinstance(data, dict) and isinstance(data.get("hex"), str):
+            data = data | {"hex": data["hex"][:MAX_HEX]}
         row = {
             "connector_id": connector.id,
             "key": key,
             "kind": kind,
             "at": datetime.fromtimestamp(at, UTC).replace(tzinfo=None, microsecond=0),
-            "data": json.dumps(event.get("data") or {}, ensure_ascii=False, default=str).replace(
-                "\\u0000", ""
-            )[:MAX_DATA],
+            "data": json.dumps(data, ensure_ascii=False, default=str).replace("\\u0000", "")[:MAX_DATA],
         }
         for name, model in TARGETS.items():
             value = event.get(name)
@@ -100,6 +104,15 @@ class MeterEvent(models.Model):
             row["building_id"] = target.building_id.id
         return "", row
 
+    def _read_data(self):
+        """The details as a dict; {} when they were none, or too long to be kept whole."""
+        self.ensure_one()
+        try:
+            data = json.loads(self.data or "{}")
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
     def _get_target(self):
         """The most exact thing the event is about."""
         self.ensure_one()
@@ -110,6 +123,8 @@ class MeterEvent(models.Model):
     def _follow(self):
         """States and alarms that follow from an event."""
         self.ensure_one()
+        if self.kind == "frame_unknown":
+            self.env["meter.frame"]._keep(self, self._read_data())
         if self.gateway_id and self.kind in ("gateway_online", "gateway_offline"):
             if not self.gateway_id.state_since or self.at >= self.gateway_id.state_since:
                 self.gateway_id._set_state(self.kind.removeprefix("gateway_"), self.at)
@@ -120,6 +135,9 @@ class MeterEvent(models.Model):
                 return
             meter._set_offline(self.at) if self.kind == "meter_silent" else meter._set_online(self.at)
             return
+        if self.kind in PROTECTIVE_TRIPS or self.kind in LOCK_EVENTS:
+            self._follow_protection()
+            return
         action, alarm_kind = EVENT_ALARMS.get(self.kind, (None, None))
         alarms = self.env["meter.alarm"]
         if action == "open":
@@ -129,6 +147,22 @@ class MeterEvent(models.Model):
             )
         elif action == "resolve":
             alarms._resolve(alarm_kind, self._get_target(), at=self.at)
+
+    def _follow_protection(self):
+        """The meter cut the supply to protect wiring and people."""
+        self.ensure_one()
+        circuit = self.circuit_id or self.meter_id.circuit_ids[:1]
+        if not circuit:
+            return
+        alarms = self.env["meter.alarm"]
+        if self.kind in LOCK_EVENTS:
+            circuit.switch_ids._lock_supply(self.at)
+            return
+        kind = PROTECTIVE_TRIPS[self.kind]
+        label = dict(alarms._fields["kind"]._description_selection(self.env))[kind]
+        alarms._open(kind, circuit, f"{circuit.display_name}: {label}", at=self.at)
+        for switch in circuit.switch_ids[:1]:
+            switch._note_protective_trip(self.kind, self.at)
 
 
 def _is_word(value, limit):

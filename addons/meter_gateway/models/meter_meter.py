@@ -59,6 +59,9 @@ class MeterMeter(models.Model):
         tracking=True,
         help="Communication address as printed: 645 twelve digits, 188 fourteen, Modbus 1..247.",
     )
+    imei = fields.Char(
+        "IMEI", copy=False, help="Fifteen digits of an NB-IoT meter; the platform knows it by them."
+    )
     password = fields.Char(
         copy=False, groups="base.group_system", help="Password for switching, as in the meter's manual."
     )
@@ -98,6 +101,7 @@ class MeterMeter(models.Model):
         "Not as Ordered", compute="_compute_switch_state", search="_search_is_mismatch"
     )
     is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
+    is_locked = fields.Boolean("Locked", compute="_compute_switch_state")
     switch_ids = fields.One2many("meter.switch", "meter_id", string="Switches")
     order_ids = fields.One2many("meter.order", "meter_id", string="Orders")
     alarm_ids = fields.One2many("meter.alarm", "meter_id", string="Alarms")
@@ -107,6 +111,7 @@ class MeterMeter(models.Model):
     _serial_uniq = models.UniqueIndex(
         "(company_id, serial)", "Another meter of this company has this number."
     )
+    _imei_uniq = models.UniqueIndex("(imei) WHERE imei IS NOT NULL", "Another meter has this IMEI.")
     _address_uniq = models.UniqueIndex(
         "(bus_id, address, model_id) WHERE active", "Another meter on this bus has the same address."
     )
@@ -116,7 +121,17 @@ class MeterMeter(models.Model):
 
     def _get_config_fields(self):
         return frozenset(
-            ("serial", "active", "model_id", "bus_id", "address", "password", "operator_code", "read_group")
+            (
+                "serial",
+                "active",
+                "model_id",
+                "bus_id",
+                "address",
+                "password",
+                "operator_code",
+                "read_group",
+                "imei",
+            )
         )
 
     def _get_config_connectors(self):
@@ -166,6 +181,7 @@ class MeterMeter(models.Model):
             states = set(meter.circuit_ids.switch_id.mapped("reported"))
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
             meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
+            meter.is_locked = any(meter.circuit_ids.switch_id.mapped("is_locked"))
             if not states:
                 meter.switch_state = "none"
             else:
@@ -206,6 +222,18 @@ class MeterMeter(models.Model):
             if problem:
                 raise ValidationError(
                     self.env._("Meter %(name)s: %(problem)s", name=meter.name, problem=problem)
+                )
+
+    @api.constrains("imei")
+    def _check_imei(self):
+        for meter in self.filtered("imei"):
+            if not (meter.imei.isascii() and meter.imei.isdigit() and len(meter.imei) == 15):
+                raise ValidationError(
+                    self.env._(
+                        "Meter %(name)s: the IMEI %(imei)s is not fifteen digits.",
+                        name=meter.name,
+                        imei=meter.imei,
+                    )
                 )
 
     @api.constrains("bus_id", "active")

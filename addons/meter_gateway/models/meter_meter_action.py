@@ -25,6 +25,9 @@ class MeterMeter(models.Model):
     def action_switch_off(self):
         return self.switch_ids.action_switch_off()
 
+    def action_restore(self):
+        return self.switch_ids.action_restore()
+
     def action_keep_power(self):
         return self.switch_ids.action_keep_power()
 

@@ -4,11 +4,13 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..const import (
+    COUNTED_ORDER_KINDS,
     OPEN_ORDER_STATES,
     ORDER_KINDS,
     ORDER_LIFE_S,
     ORDER_STATES,
     ORDER_TRANSITIONS,
+    READ_ORDER_KINDS,
     SWITCH_ORDER_KINDS,
     SWITCH_SOURCES,
 )
@@ -22,12 +24,15 @@ class MeterOrder(models.Model):
     _order = "id desc"
 
     kind = fields.Selection(ORDER_KINDS, required=True, readonly=True)
-    meter_id = fields.Many2one("meter.meter", required=True, ondelete="cascade", readonly=True, index=True)
+    meter_id = fields.Many2one("meter.meter", ondelete="cascade", readonly=True, index=True)
+    bus_id = fields.Many2one(
+        "meter.bus", ondelete="cascade", readonly=True, help="Of an order to a bus as a whole."
+    )
     circuit_id = fields.Many2one("meter.circuit", ondelete="cascade", readonly=True, index=True)
     switch_id = fields.Many2one("meter.switch", ondelete="cascade", readonly=True, index=True)
-    connector_id = fields.Many2one(related="meter_id.connector_id", store=True)
-    building_id = fields.Many2one(related="meter_id.building_id", store=True, index=True)
-    company_id = fields.Many2one(related="meter_id.company_id", store=True)
+    connector_id = fields.Many2one("meter.connector", compute="_compute_place", store=True)
+    building_id = fields.Many2one("property.building", compute="_compute_place", store=True, index=True)
+    company_id = fields.Many2one("res.company", compute="_compute_place", store=True)
     generation = fields.Integer(readonly=True, default=0)
     state = fields.Selection(ORDER_STATES, required=True, default="pending", readonly=True)
     reason = fields.Char(readonly=True)
@@ -40,24 +45,42 @@ class MeterOrder(models.Model):
     done_at = fields.Datetime(readonly=True)
     duration_s = fields.Float("Took (s)", compute="_compute_duration_s", digits=(12, 1))
     result = fields.Char(readonly=True)
+    data = fields.Text("Order Data", readonly=True, help="JSON object that travels with the order.")
+    result_data = fields.Text("Answer", readonly=True, help="JSON object that came back.")
     attempts = fields.Integer("Times Delivered", readonly=True)
 
     _generation_uniq = models.UniqueIndex(
         "(circuit_id, generation) WHERE kind IN ('switch_on', 'switch_off')",
         "A generation of a switch is ordered once.",
     )
+    _has_target = models.Constraint(
+        "CHECK (meter_id IS NOT NULL OR bus_id IS NOT NULL)", "An order is for a meter or for a bus."
+    )
     _open_idx = models.Index("(connector_id, id) WHERE state IN ('pending', 'received', 'accepted')")
+
+    @api.depends(
+        "meter_id.connector_id", "meter_id.building_id", "meter_id.company_id",
+        "bus_id.connector_id", "bus_id.building_id", "bus_id.company_id",
+    )  # fmt: skip
+    def _compute_place(self):
+        for order in self:
+            target = order.meter_id or order.bus_id
+            order.connector_id = target.connector_id
+            order.building_id = target.building_id
+            order.company_id = target.company_id
 
     @api.depends("created", "done_at")
     def _compute_duration_s(self):
         for order in self:
             order.duration_s = (order.done_at - order.created).total_seconds() if order.done_at else 0
 
-    @api.depends("kind", "meter_id")
+    @api.depends("kind", "meter_id", "bus_id")
     def _compute_display_name(self):
         labels = dict(self._fields["kind"]._description_selection(self.env))
         for order in self:
-            order.display_name = f"{labels.get(order.kind, '')} {order.meter_id.display_name or ''}"
+            order.display_name = (
+                f"{labels.get(order.kind, '')} {(order.meter_id or order.bus_id).display_name or ''}"
+            )
 
     # -- the life of an order -----------------------------------------------------------------------
 
@@ -92,26 +115,38 @@ class MeterOrder(models.Model):
         orders = self.search([("state", "in", OPEN_ORDER_STATES), ("expires_at", "<=", now)])
         for order in orders:
             order._finish("expired", self.env._("Not carried out in time."), now)
+            order._follow("expired", {}, now)
         orders.switch_id.sudo()._note_failure(self.env._("The order expired."))
 
     @api.model
     def _fail_unconfirmed(self, before):
         """The meter said yes and nobody ever read back; the wish must be ordered again."""
-        orders = self.search([("state", "=", "accepted"), ("accepted_at", "<", before)])
+        orders = self.search(
+            [
+                ("state", "=", "accepted"),
+                ("accepted_at", "<", before),
+                ("kind", "not in", COUNTED_ORDER_KINDS),
+            ]
+        )
         for order in orders:
             order._finish("failed", self.env._("Accepted, but never read back."))
+            order._follow("failed", {}, fields.Datetime.now())
         orders.switch_id.sudo()._note_failure(self.env._("No read-back."))
 
     # -- reads on demand ----------------------------------------------------------------------------
 
     @api.model
-    def _request_reads(self, meters):
-        """One read order a meter, unless one is waiting; returns the open orders."""
+    def _check_read_right(self):
         user = self.env.user
         if not self.env.su and not user.has_group(
             "property_utility.property_utility_group_function_read_meter"
         ):
             raise AccessError(self.env._("You have no right to read meters."))
+
+    @api.model
+    def _request_reads(self, meters):
+        """One read order a meter, unless one is waiting; returns the open orders."""
+        self._check_read_right()
         meters.check_access("read")
         meters = meters.sudo()  # rights were checked above; orders have no writer of their own
         unconnected = meters.filtered(lambda meter: not meter.connector_id)
@@ -146,7 +181,9 @@ class MeterOrder(models.Model):
     def action_cancel_read(self):
         """A read that is no longer needed."""
         self.check_access("read")
+        self._check_read_right()
         for order in self.sudo().filtered(
-            lambda order: order.kind == "read" and order.state in OPEN_ORDER_STATES
+            lambda order: order.kind in READ_ORDER_KINDS and order.state in OPEN_ORDER_STATES
         ):
             order._finish("superseded", self.env._("Cancelled by %s", self.env.user.name))
+            order._follow("superseded", {}, fields.Datetime.now())

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS meter_reading_data (
     CONSTRAINT meter_reading_data_key UNIQUE (circuit_id, at)
 ) PARTITION BY RANGE (at);
 CREATE INDEX IF NOT EXISTS meter_reading_data_id_idx ON meter_reading_data (id);
+CREATE INDEX IF NOT EXISTS meter_reading_data_at_idx ON meter_reading_data USING brin (at);
 """
 
 VIEW_SQL = """

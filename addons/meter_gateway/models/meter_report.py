@@ -1,9 +1,10 @@
+import json
 import math
 from datetime import UTC, datetime
 
 from odoo import api, fields, models
 
-from ..const import FUTURE_TOLERANCE_S, REPORTED_KEYS, SWITCH_ORDER_KINDS
+from ..const import FUTURE_TOLERANCE_S, MAX_ORDER_DATA, REPORTED_KEYS, SWITCH_ORDER_KINDS
 
 #: What a connector may say about an order.
 RESULT_STATES = ("received", "accepted", "confirmed", "failed", "expired", "superseded")
@@ -68,8 +69,13 @@ class MeterReport(models.AbstractModel):
         reported = result.get("reported") or "unknown"
         if reported not in REPORTED_KEYS:
             return ("rejected", f"reported: {reported!r:.40} is not a switch state"), nothing
+        data = _read_data(result.get("data"))
+        if data is None:
+            return ("rejected", "data: not a JSON object as text"), nothing
         news = self._note_reported(order, reported, at)
-        return self._move(order, result["state"], reported, at, str(result.get("detail") or "")[:200]), news
+        detail = str(result.get("detail") or "")[:200]
+        answer = self._move(order, result["state"], reported, at, detail, data)
+        return answer, news
 
     @api.model
     def _note_reported(self, order, reported, at):
@@ -80,9 +86,9 @@ class MeterReport(models.AbstractModel):
         return self.env["meter.switch"]
 
     @api.model
-    def _move(self, order, state, reported, at, detail):
+    def _move(self, order, state, reported, at, detail, data):
         if state == order.state:
-            return ("duplicate", "")
+            return self._note_progress(order, state, at, data)
         if order.kind in SWITCH_ORDER_KINDS and state == "confirmed":
             wanted = order.kind.removeprefix("switch_")
             if reported in ("unknown", "pending"):
@@ -95,9 +101,35 @@ class MeterReport(models.AbstractModel):
             is_moved = order._finish(state, detail, at)
         if not is_moved:
             return ("rejected", f"the order is {order.state}; it cannot become {state}")
+        if data:
+            order.result_data = json.dumps(data, ensure_ascii=False)
+        order._follow(state, data, at)
         if state in ("failed", "expired") and order.switch_id.generation == order.generation:
             order.switch_id._note_failure(detail)
         return OK
+
+    @api.model
+    def _note_progress(self, order, state, at, data):
+        """``accepted`` said again with new data is progress (a search on a bus); anything else is a repetition."""
+        text = json.dumps(data, ensure_ascii=False)
+        if state != "accepted" or not data or text == order.result_data or at < order.accepted_at:
+            return ("duplicate", "")
+        order.write({"accepted_at": at, "result_data": text})
+        order._follow(state, data, at)
+        return OK
+
+
+def _read_data(value):
+    """A result's data as a dict; {} when there is none, None when it is not what it should be."""
+    if not value:
+        return {}
+    if not isinstance(value, str) or len(value) > MAX_ORDER_DATA or "\x00" in value or "\\u0000" in value:
+        return None
+    try:
+        data = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def _is_id(value):

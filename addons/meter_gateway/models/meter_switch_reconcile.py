@@ -106,7 +106,7 @@ class MeterSwitch(models.Model):
                 continue
             if switch.reported == switch.desired:
                 switch._note_obeyed()
-            elif not switch._get_open_order():
+            elif not switch._get_open_order() and not (switch.desired == "on" and switch._is_expected_off()):
                 message = self.env._(
                     "%(name)s went %(reported)s without an order.",
                     name=switch.display_name,

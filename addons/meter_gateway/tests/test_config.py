@@ -1,4 +1,6 @@
-from odoo.exceptions import UserError, ValidationError
+import hashlib
+
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 from psycopg2.errors import ExclusionViolation
@@ -210,3 +212,29 @@ class TestInstallation(MeterCase):
         )
         self.assertIn('"end_total":"5.0"', entry.after)
         self.assertEqual(entry.reason, "broken")
+
+
+@tagged("post_install", "-at_install")
+class TestNbIot(MeterCase):
+    def test_a_secret_is_shown_once_and_kept_as_a_hash(self):
+        supervisor = self.make_user("boss", "supervisor")
+        self.connector.with_user(supervisor).is_nbiot = True
+        shown = self.connector.with_user(supervisor).action_create_nbiot_token()["params"]["message"]
+        token = shown.split("/")[2]
+        config = self.face.api_config({"since": 0})["nbiot"]
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        self.assertEqual(config, {"enabled": True, "path_token_sha256": digest})
+        with self.assertRaises(AccessError):
+            self.connector.with_user(supervisor).read(["nbiot_token_sha256"])
+
+    def test_wrong_users_make_no_secret(self):
+        for role in ("power_operator", "cashier", "auditor"):
+            with self.subTest(role=role), self.assertRaises(AccessError):
+                self.connector.with_user(self.make_user(f"w_{role}", role)).action_create_nbiot_token()
+
+    def test_a_meter_behind_a_platform(self):
+        self.bus.link_kind = "nbiot"
+        self.meter.imei = "123456789012345"
+        self.assertEqual(self.bus._get_link(), {"kind": "nbiot"})
+        with self.assertRaisesRegex(ValidationError, "fifteen"):
+            self.meter.imei = "12"

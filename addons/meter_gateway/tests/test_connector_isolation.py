@@ -50,6 +50,23 @@ TEMPTING_CALLS = [
     ("meter.reading", "search_read", [[]], {}),
     ("meter.alarm", "search_read", [[]], {}),
     ("meter.overview", "action_get_data", [], {}),
+    ("meter.frame", "search_read", [[]], {}),
+    ("meter.frame.decoder", "create", [{"text": "68"}], {}),
+    ("meter.completeness", "action_get_map", [], {}),
+    ("meter.completeness", "search_read", [[]], {}),
+    ("meter.discovery", "create", [{"bus_id": 1}], {}),
+    ("meter.discovery", "action_start", [[1]], {}),
+    ("meter.discovery.line", "action_adopt", [[1]], {}),
+    ("meter.parameter", "search_read", [[]], {}),
+    ("meter.parameter", "action_send_again", [[1]], {}),
+    ("meter.parameter.profile", "action_send", [[1]], {}),
+    ("meter.parameter.batch", "search_read", [[]], {}),
+    ("meter.supply.plan", "search_read", [[]], {}),
+    ("meter.purchase", "search_read", [[]], {}),
+    ("meter.purchase", "action_send", [[1]], {}),
+    ("meter.switch", "action_restore", [[1]], {}),
+    ("meter.meter", "action_set_parameters", [[1]], {}),
+    ("meter.connector", "action_create_nbiot_token", [[1]], {}),
 ]
 
 

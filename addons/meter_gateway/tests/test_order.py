@@ -45,7 +45,9 @@ class TestOrder(MeterCase):
                 "kind": "switch_off",
                 "meter_id": self.meter.id,
                 "circuit_id": self.circuit.id,
+                "bus_id": 0,
                 "reason": "arrears",
+                "data": "",
             },
         )
 

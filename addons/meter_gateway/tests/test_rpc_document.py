@@ -8,8 +8,9 @@ from pathlib import Path
 from odoo.tests import tagged
 
 from .. import rpc_guard
-from ..const import INGEST_COLUMNS
+from ..const import EVENT_ALARMS, INGEST_COLUMNS, ORDER_KINDS
 from ..models import meter_connector_api
+from ..models.meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 from .common import MeterCase
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "rpc.md"
@@ -99,13 +100,29 @@ class TestRpcDocument(MeterCase):
             with self.subTest(method=method):
                 self.assertEqual(self.document[method]["request"], keys)
 
+    def test_the_same_kinds_of_orders(self):
+        section = DOCUMENT.read_text().split("### Kinds of orders")[1].split("\n## ")[0]
+        cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+        named = {kind for cell in cells for kind in re.findall(r"`(\w+)`", cell)}
+        self.assertEqual(named, set(dict(ORDER_KINDS)))
+
+    def test_events_with_a_meaning_are_named(self):
+        section = DOCUMENT.read_text().split("## api_events")[1].split("\n## ")[0]
+        for kind in (*EVENT_ALARMS, *PROTECTIVE_TRIPS, *LOCK_EVENTS):
+            with self.subTest(kind=kind):
+                self.assertIn(f"`{kind}`", section)
+
     def test_the_same_answer_keys(self):
         gateway = self.bus.gateway_id
         gateway.write({"link_kind": "tcp_server", "registration": "a", "heartbeat": "b"})
         serial = self.env["meter.bus"].create(
             {"gateway_id": gateway.id, "number": 2, "link_kind": "serial", "device": "/dev/x"}
         )
-        self.make_meter(serial, "99", "dts645-3p")
+        periods = [(0, 0, {"from_hour": 8, "to_hour": 22})]
+        plan = self.env["meter.supply.plan"].create({"name": "Day", "period_ids": periods})
+        meter = self.make_meter(serial, "99", "dts645-3p", supply_plan_id=plan.id, imei="123456789012345")
+        profile = {"name": "P", "model_id": meter.model_id.id, "is_auto_recovery": True}
+        meter.parameter_profile_id = self.env["meter.parameter.profile"].create(profile)
         self.switch._set_desired("off", "x", "system")
         calls = [
             ("api_hello", {"protocol": 1}),

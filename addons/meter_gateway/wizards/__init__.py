@@ -1,1 +1,10 @@
-from . import meter_connector_key_wizard, meter_keep_power_wizard, meter_switch_wizard
+from . import (
+    meter_connector_key_wizard,
+    meter_frame_decoder,
+    meter_keep_power_wizard,
+    meter_parameter_wizard,
+    meter_read_items_wizard,
+    meter_restore_wizard,
+    meter_supply_plan_wizard,
+    meter_switch_wizard,
+)

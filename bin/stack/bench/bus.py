@@ -31,6 +31,8 @@ WARM_UP_S, MEASURED_S = 3.0, 30.0
 class _Counter:
     """A recorder that only counts."""
 
+    pressure = 0
+
     def __init__(self) -> None:
         self.readings = 0
 
@@ -46,6 +48,12 @@ class _Counter:
         return True
 
     async def accept_order(self, order: Order, reported: str = "pending", detail: str = "") -> None: ...
+
+    async def upkeeps(self) -> dict[int, Any]:
+        return {}
+
+    async def contacts(self) -> dict[int, float]:
+        return {}
 
     async def finish_order(self, result: OrderResult) -> None: ...
 

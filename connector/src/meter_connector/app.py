@@ -22,10 +22,12 @@ from .errors import ConnectorError, OdooError, SiteConfigError
 from .health import HealthPage
 from .log import SECRETS
 from .model import Event, Order, SiteConfig
+from .nbiot.service import NbIotBuses
 from .odoo.client import OdooClient, OdooSettings, make_client
 from .odoo.face import OdooFace
 from .odoo.uplink import Hooks, Uplink
 from .outbox import Outbox
+from .outbox.room import Room, readings_a_day
 from .ports import BusLayer, Recorder, Stage
 from .scheduler import SiteScheduler
 
@@ -40,6 +42,7 @@ BUS_STOP_S = 10.0
 FLUSH_S = 5.0
 RESTART_LOOP_S = 5.0
 SHOWN_PROBLEMS = 50
+ROOM_EVERY_S = 20.0
 
 
 class App:
@@ -57,6 +60,7 @@ class App:
         self.site: SiteConfig | None = None
         self.started_at = self.clock.now()
         self.config_problem = ""
+        self.room: Room | None = None
         self.running = asyncio.Event()
         self._make_buses = make_buses
         self._client = make_odoo(settings.odoo)
@@ -101,6 +105,7 @@ class App:
         self._spawn("resume", self._resume)
         await self.page.start()
         self._spawn("buses", self._watch_buses)
+        self._spawn("room", self._watch_room)
         self._spawn("watchdog", lambda: systemd.watch(self._stop))
         self.running.set()
         systemd.notify("READY=1")
@@ -109,7 +114,7 @@ class App:
         _logger.info("connector_stopping")
         systemd.notify("STOPPING=1")
         await self.page.stop()
-        await self._cancel("resume", "buses", "orders", "config", "hello")
+        await self._cancel("resume", "buses", "orders", "config", "hello", "room")
         await self._bounded("buses", self.buses.stop(), BUS_STOP_S)
         if self.uplink.contact.is_up and self.uplink.contact.calls_ok:
             await self._bounded("flush", self.uplink.flush(), FLUSH_S)
@@ -198,6 +203,8 @@ class App:
     def _is_known(self, order: Order) -> bool:
         if self.site is None:
             return False
+        if order.bus_id and not order.meter_id:
+            return any(bus.id == order.bus_id for _gateway, bus in self.site.buses())
         for _gateway, _bus, meter in self.site.meters():
             if meter.id == order.meter_id:
                 return not order.circuit_id or any(
@@ -211,13 +218,23 @@ class App:
         """The status of hello."""
         stats = await self.outbox.stats()
         return {
-            "outbox": {**vars(stats), "bytes": self.outbox.size_bytes()},
+            "outbox": {
+                **vars(stats),
+                "bytes": self.outbox.size_bytes(),
+                **(self.room.as_data() if self.room else {}),
+            },
             "gateways": [vars(status) for status in self.buses.gateway_statuses()],
             "buses": [vars(status) for status in self.buses.bus_statuses()],
             "meters_silent": self.buses.silent_meters(),
             "config_version": self.held_version(),
             "config_problems": len(self.site.problems) if self.site else 0,
         }
+
+    async def _watch_room(self) -> None:
+        """Long before the disk is full people hear of it and less is read."""
+        while True:
+            self.room = await self.outbox.measure_room(readings_a_day(self.site))
+            await asyncio.sleep(ROOM_EVERY_S)
 
     async def _watch_buses(self) -> None:
         """What ends a task that should run for ever ends us: the service manager starts us anew, and the disk knows all."""
@@ -274,13 +291,15 @@ class App:
 
 
 def make_buses(recorder: Recorder, clock: Clock, settings: Settings) -> BusLayer:
-    """The real ones."""
-    return SiteScheduler(clock, recorder, listen_host=settings.listen_host, listen_port=settings.listen_port)
+    """The real ones: NB-IoT around all others."""
+    buses = SiteScheduler(clock, recorder, listen_host=settings.listen_host, listen_port=settings.listen_port)
+    return NbIotBuses(buses, recorder, clock, settings.nbiot_file, settings.nbiot)
 
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     SECRETS.add(settings.odoo.key)
+    SECRETS.add(settings.nbiot.onenet_token)
     app = App(settings, make_buses)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

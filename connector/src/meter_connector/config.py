@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SettingsError
+from .nbiot.endpoint import EndpointSettings
 from .odoo.client import OdooSettings
 
 ENVIRONMENT_PREFIX = "METER_CONNECTOR_"
@@ -33,6 +34,7 @@ FILE_VARIABLE = "METER_CONNECTOR_CONFIG"
 KEY_VARIABLE = "METER_CONNECTOR_ODOO_KEY"
 DEFAULT_FILES = (Path("meter-connector.toml"), Path("/etc/meter-connector/connector.toml"))
 OUTBOX_NAME = "outbox.sqlite3"
+NBIOT_NAME = "nbiot.sqlite3"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,16 @@ SETTINGS = (
     Setting("connector", "outbox_max_mb", int, 0, "limit of the outbox file, 0 = the disk's", high=1_000_000),
     Setting("listen", "host", str, "0.0.0.0", "where gateways dial in"),  # noqa: S104 - gateways come from outside
     Setting("listen", "port", int, 0, "port for gateways that dial in, 0 = any free one", high=65535),
+    Setting("nbiot", "host", str, "127.0.0.1", "where NB-IoT platforms push to; their TLS ends at a proxy"),
+    Setting("nbiot", "port", int, 8471, "its port, 0 = any free one", high=65535),
+    Setting(
+        "nbiot",
+        "onenet_token_file",
+        str,
+        "",
+        "file with the token typed into OneNET, readable by nobody else",
+    ),
+    Setting("nbiot", "allow", str, "", "networks that may push, with commas between; empty = all"),
     Setting("health", "host", str, "127.0.0.1", "where the health page listens"),
     Setting("health", "port", int, 8470, "its port, 0 = no health page", high=65535),
     Setting(
@@ -99,11 +111,17 @@ class Settings:
     health_port: int
     log_level: str
     log_form: str
+    nbiot: EndpointSettings = EndpointSettings()
 
     @property
     def outbox_file(self) -> Path:
         """The SQLite file."""
         return self.data_dir / OUTBOX_NAME
+
+    @property
+    def nbiot_file(self) -> Path:
+        """What NB-IoT platforms pushed."""
+        return self.data_dir / NBIOT_NAME
 
 
 class Source:
@@ -167,17 +185,36 @@ def read_key(setting: str, source: Source, environment: Mapping[str, str]) -> st
         return key
     if not setting:
         raise source.error("odoo", "key_file", f"is missing (or give the key itself in {KEY_VARIABLE})")
+    return _read_secret(setting, source, "odoo", "key_file", "API key")
+
+
+def _read_secret(setting: str, source: Source, section: str, name: str, what: str) -> str:
+    """One word from a file that only we can read."""
     path = _beside(setting, source)
     try:
         mode = path.stat().st_mode
-        key = path.read_text(encoding="utf-8").strip()
+        secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise source.error("odoo", "key_file", f"cannot read {path}: {error}") from None
+        raise source.error(section, name, f"cannot read {path}: {error}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise source.error("odoo", "key_file", f"{path} is readable by others; run: chmod 600 {path}")
-    if not key or len(key.split()) != 1:
-        raise source.error("odoo", "key_file", f"{path} does not hold one API key")
-    return key
+        raise source.error(section, name, f"{path} is readable by others; run: chmod 600 {path}")
+    if not secret or len(secret.split()) != 1:
+        raise source.error(section, name, f"{path} does not hold one {what}")
+    return secret
+
+
+def _nbiot(values: Mapping[str, Any], source: Source) -> EndpointSettings:
+    """Where platforms push to. Whether they may, and the secret of the address, come from Odoo."""
+    file = values["nbiot.onenet_token_file"]
+    token = _read_secret(file, source, "nbiot", "onenet_token_file", "token") if file else ""
+    words = [word.strip() for word in values["nbiot.allow"].split(",") if word.strip()]
+    try:
+        allowed = tuple(ipaddress.ip_network(word) for word in words)
+    except ValueError as error:
+        raise source.error("nbiot", "allow", str(error)) from None
+    return EndpointSettings(
+        host=values["nbiot.host"], port=values["nbiot.port"], onenet_token=token, allowed=allowed
+    )
 
 
 def _settings(values: Mapping[str, Any], source: Source, environment: Mapping[str, str]) -> Settings:
@@ -204,6 +241,7 @@ def _settings(values: Mapping[str, Any], source: Source, environment: Mapping[st
         health_port=values["health.port"],
         log_level=values["log.level"],
         log_form=values["log.form"],
+        nbiot=_nbiot(values, source),
     )
 
 

@@ -29,6 +29,7 @@ CODECS = {
     "dlt645-1997": Codec(dlt645_1997.Decoder, dlt645_1997.describe),
     "cjt188": Codec(cjt188.Decoder, cjt188.describe),
     "modbus-rtu": Codec(modbus.Decoder, modbus.describe),
+    "modbus-tcp": Codec(modbus.TcpDecoder, modbus.describe_tcp),
 }
 
 

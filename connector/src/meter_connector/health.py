@@ -68,7 +68,7 @@ class HealthPage:
         stale = [
             row["id"]
             for row in rows
-            if row["meters"] and (row["age_s"] if row["age_s"] >= 0 else up_s) > STALE_S
+            if row["meters"] and (row["age_s"] if row["age_s"] >= 0 else up_s) > row["stale_s"]
         ]
         serials = {meter.id: meter.serial for _gateway, _bus, meter in site.meters()} if site else {}
         return {
@@ -127,6 +127,7 @@ def _rows(
                 "meters": len(bus.meters),
                 "link": str(detail.get("link", "")),
                 "connected": bool(detail.get("connected")),
+                "stale_s": float(detail.get("stale_s", STALE_S)),
             }
 
 

@@ -8,16 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 ProtocolName = Literal["dlt645-2007", "dlt645-1997", "cjt188", "modbus-rtu", "modbus-tcp"]
 PROTOCOLS = ("dlt645-2007", "dlt645-1997", "cjt188", "modbus-rtu", "modbus-tcp")
-LINK_KINDS = ("tcp_client", "tcp_server", "serial")
+LINK_KINDS = ("tcp_client", "tcp_server", "serial", "nbiot")
 FRAMINGS = ("transparent", "modbus_tcp", "rtu_over_tcp")
 
-ORDER_KINDS = ("switch_on", "switch_off", "read", "sync_clock")
-OrderKind = Literal["switch_on", "switch_off", "read", "sync_clock"]
+OrderKind = Literal[
+    "switch_on",
+    "switch_off",
+    "read",
+    "sync_clock",
+    "read_items",
+    "read_parameters",
+    "write_parameters",
+    "purchase",
+    "read_prepayment",
+    "keep_power_on",
+    "keep_power_off",
+    "alarm_on",
+    "alarm_off",
+    "discover",
+]
+ORDER_KINDS: tuple[OrderKind, ...] = get_args(OrderKind)
 ResultState = Literal["received", "accepted", "confirmed", "failed", "expired", "superseded"]
 SwitchState = Literal["on", "off", "pending", "unknown"]
 Source = Literal["scheduled", "on_demand", "freeze", "manual"]
@@ -73,6 +88,8 @@ class MeterModel:
     block: Any = None
     quirks: Mapping[str, Any] = field(default_factory=dict)
     kind: str = ""
+    parameters: tuple[str, ...] = ()
+    """Names of the settings that the model has, see codecs/parameters.py; empty = all that its protocol knows."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,34 @@ class Circuit:
     id: int
     number: int = 1
     has_switch: bool = False
+
+
+@dataclass(frozen=True)
+class SupplyPeriod:
+    """Supply from one time of day to another, minutes since midnight of the site. `weekdays`: 1 = Monday; a period that ends before
+    it begins ends on the next day."""
+
+    weekdays: frozenset[int]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class SupplyPlan:
+    """Timed supply. `kept_by` meter: its own tables do it; connector: we switch."""
+
+    periods: tuple[SupplyPeriod, ...]
+    kept_by: Literal["meter", "connector"] = "connector"
+
+
+@dataclass(frozen=True)
+class AutoRecovery:
+    """A meter that trips by itself and cannot return by itself: closed again `delay_s` after each trip, at most `tries` times in a row;
+    in a row = less than `stable_s` apart."""
+
+    tries: int = 3
+    delay_s: float = 60.0
+    stable_s: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -96,13 +141,16 @@ class Meter:
     password: str = field(default="", repr=False)
     operator: str = ""
     read_group: str = "default"
+    supply_plan: SupplyPlan | None = None
+    auto_recovery: AutoRecovery | None = None
+    imei: str = ""
 
 
 @dataclass(frozen=True)
 class Link:
     """Where the bytes go. Only the fields of `kind` are filled; packets are bytes already."""
 
-    kind: Literal["tcp_client", "tcp_server", "serial"]
+    kind: Literal["tcp_client", "tcp_server", "serial", "nbiot"]
     host: str = ""
     port: int = 0
     registration: bytes = b""
@@ -146,6 +194,14 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class NbIotSettings:
+    """Whether to take pushes of NB-IoT platforms, and the SHA-256 (hexadecimal) of the secret in the path they call."""
+
+    enabled: bool = False
+    path_token_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class SiteConfig:
     """All that Odoo says about the site. `problems` names what was left out and why, one line each."""
 
@@ -157,6 +213,7 @@ class SiteConfig:
     models: Mapping[str, MeterModel] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=lambda: {"default": Schedule()})
     problems: tuple[str, ...] = ()
+    nbiot: NbIotSettings = field(default_factory=NbIotSettings)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], *, is_strict: bool = False) -> SiteConfig:
@@ -212,7 +269,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Order:
-    """Something a meter shall do. Times are epoch seconds by the server's clock; `expires_at` 0 = never."""
+    """Something a meter (or a bus: `bus_id`, `meter_id` 0) shall do. Times are epoch seconds by the server's clock; `expires_at` 0 = never.
+
+    `data`: JSON object as text, empty = none. Ids below 0 are the connector's own (supply plan, recovery): Odoo does not know them.
+    """
 
     id: int
     generation: int
@@ -222,11 +282,18 @@ class Order:
     created_at: float
     expires_at: float
     reason: str = ""
+    bus_id: int = 0
+    data: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """Made by the connector itself?"""
+        return self.id < 0
 
 
 @dataclass(frozen=True)
 class OrderResult:
-    """How far an order came, to be told to Odoo."""
+    """How far an order came, to be told to Odoo. `data`: JSON object as text, empty = none."""
 
     order_id: int
     generation: int
@@ -234,3 +301,4 @@ class OrderResult:
     reported: SwitchState
     at: float
     detail: str = ""
+    data: str = ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .model import Event, Order, OrderResult, Reading, SiteConfig, SwitchState
+
+if TYPE_CHECKING:
+    from .outbox.upkeep import Upkeep
 
 
 class Stage(enum.IntEnum):
@@ -49,6 +52,9 @@ class GatewayStatus:
 class Recorder(Protocol):
     """What the bus layer calls. Each returns only when the fact is on the disk (OutboxError otherwise)."""
 
+    pressure: int
+    """How full the disk is, see outbox/room.py: 2 = read less often, 3 = no scheduled reads."""
+
     async def put_reading(self, reading: Reading) -> None:
         """A reading counts as read when this returns. Many at once share one fsync: call it concurrently or as batch."""
 
@@ -63,6 +69,27 @@ class Recorder(Protocol):
 
     async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
         """The meter acknowledged the command. Reported to Odoo as `accepted`."""
+
+    async def progress_order(self, order: Order, data: str) -> None:
+        """How far a long order is (JSON object as text): `accepted` again. An older one that still waits gives way."""
+
+    async def own_order(self, order: Order, keep: Upkeep | None = None) -> Order | None:
+        """Store a switch order of the connector's own (and what it notes of the circuit, in one step): it gets an id below 0.
+
+        None: Odoo's newest wish has the switch off, or another switch order is under way. Its end is told by the event that `data` names.
+        """
+
+    async def keep_upkeep(self, keep: Upkeep) -> None:
+        """Note what we do to a switch by ourselves."""
+
+    async def upkeeps(self) -> dict[int, Upkeep]:
+        """By circuit, also from before a restart."""
+
+    async def wish(self, circuit_id: int) -> str:
+        """What Odoo's newest order wants of a switch: on, off, or "" when there was none."""
+
+    async def contacts(self) -> dict[int, float]:
+        """When the energy of each circuit was read last, also before a restart."""
 
     async def finish_order(self, result: OrderResult) -> None:
         """confirmed, failed, expired or superseded: the order is done and its result on its way."""

@@ -121,6 +121,7 @@ class Reader:
             if schedule := self.try_(lambda c=code, v=value: read_schedule(Node(v, f"schedules.{c}"))):  # type: ignore[misc]
                 schedules[code] = schedule
         gateways = tuple(self.many(node, "gateways", self.gateway))
+        nbiot = self.try_(lambda: read_nbiot(node)) or m.NbIotSettings()
         return m.SiteConfig(
             version=node.integer("version"),
             timezone=_zone(connector),
@@ -130,6 +131,7 @@ class Reader:
             models=self.models,
             schedules=schedules,
             problems=tuple(self.problems),
+            nbiot=nbiot,
         )
 
     def many(self, node: Node, key: str, read: Callable[[Node], T]) -> list[T]:
@@ -191,6 +193,9 @@ class Reader:
             password=node.text("password", ""),
             operator=node.text("operator", ""),
             read_group=node.text("read_group", "default"),
+            supply_plan=self.try_(lambda: read_supply_plan(node)),
+            auto_recovery=self.try_(lambda: read_auto_recovery(node)),
+            imei=node.text("imei", ""),
         )
 
     def circuit(self, node: Node) -> m.Circuit:
@@ -226,6 +231,7 @@ def read_model(code: str, node: Node) -> m.MeterModel:
         block=node.value.get("block") or None,
         quirks=node.mapping("quirks"),
         kind=node.text("kind", ""),
+        parameters=tuple(str(name) for name in node.value.get("parameters") or () if isinstance(name, str)),
     )
 
 
@@ -237,6 +243,8 @@ def read_link(node: Node) -> m.Link:
         if not host:
             raise node.problem("host", "is empty")
         return m.Link(kind, host=host, port=node.integer("port", low=1, high=65535))
+    if kind == "nbiot":
+        return m.Link(kind)
     if kind == "serial":
         device = node.text("device")
         if not device:
@@ -257,6 +265,56 @@ def read_packet(node: Node, key: str) -> bytes:
         return bytes.fromhex(text[4:])
     except ValueError:
         raise node.problem(key, f"{text!r} is not hexadecimal after 'hex:'") from None
+
+
+def read_supply_plan(node: Node) -> m.SupplyPlan | None:
+    """Timed supply, None when the meter has none."""
+    if not node.value.get("supply_plan"):
+        return None
+    plan = Node(node.value["supply_plan"], node.at("supply_plan"))
+    periods = tuple(_period(Node(value, path)) for path, value in plan.children("periods"))
+    return m.SupplyPlan(periods, plan.choice("kept_by", ("meter", "connector"), "connector"))
+
+
+def read_auto_recovery(node: Node) -> m.AutoRecovery | None:
+    """How the connector closes again what a meter has tripped; None: it does not."""
+    if not node.value.get("auto_recovery"):
+        return None
+    spec = Node(node.value["auto_recovery"], node.at("auto_recovery"))
+    return m.AutoRecovery(
+        tries=spec.integer("tries", 3, low=1, high=10),
+        delay_s=spec.integer("delay_s", 60, low=1, high=86400),
+        stable_s=spec.integer("stable_s", 3600, low=1, high=7 * 86400),
+    )
+
+
+def read_nbiot(node: Node) -> m.NbIotSettings:
+    """Whether platforms push to us."""
+    spec = Node(node.value.get("nbiot") or {}, "nbiot")
+    token = spec.text("path_token_sha256", "").lower()
+    if token and (len(token) != 64 or not set(token) <= HEX):
+        raise spec.problem("path_token_sha256", "is not a SHA-256 in hexadecimal")
+    return m.NbIotSettings(spec.value.get("enabled") is True, token)
+
+
+def _period(node: Node) -> m.SupplyPeriod:
+    weekdays = node.value.get("weekdays", list(range(1, 8)))
+    if not isinstance(weekdays, list | tuple) or not set(weekdays) <= set(range(1, 8)):
+        raise node.problem("weekdays", f"{_shown(weekdays)} is not a list of 1 (Monday) to 7")
+    begin, end = _minutes(node, "from"), _minutes(node, "to")
+    if begin == end or begin == 24 * 60:
+        raise node.problem("to", "the period has no length; all day is 00:00 to 24:00")
+    return m.SupplyPeriod(frozenset(weekdays), begin, end)
+
+
+def _minutes(node: Node, key: str) -> int:
+    text = node.text(key)
+    hours, _, minutes = text.partition(":")
+    is_time = hours.isdigit() and minutes.isdigit() and len(minutes) == 2 and int(minutes) < 60
+    found = int(hours) * 60 + int(minutes) if is_time else 24 * 60 + 1
+    if found > 24 * 60:
+        raise node.problem(key, f"{text!r} is not HH:MM")
+    return found
 
 
 def read_schedule(node: Node) -> m.Schedule:

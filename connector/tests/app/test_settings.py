@@ -146,7 +146,7 @@ def test_every_setting_is_in_the_readme_with_its_default_and_nothing_else_is() -
     rows = {
         line.split("|")[1].strip(" `"): line
         for line in readme.splitlines()
-        if line.startswith(("| `odoo.", "| `connector.", "| `listen.", "| `health.", "| `log."))
+        if line.startswith(("| `odoo.", "| `connector.", "| `listen.", "| `nbiot.", "| `health.", "| `log."))
     }
     assert set(rows) == {setting.name for setting in config.SETTINGS}
     for setting in config.SETTINGS:

@@ -60,7 +60,11 @@ def test_the_good_document_has_no_problem() -> None:
             f"{BUS}.framing: 'ascii' is not one of transparent, modbus_tcp, rtu_over_tcp",
         ),
         (f"{BUS}.link", None, f"{BUS}.link: expected an object, got None"),
-        (f"{BUS}.link.kind", "usb", f"{BUS}.link.kind: 'usb' is not one of tcp_client, tcp_server, serial"),
+        (
+            f"{BUS}.link.kind",
+            "usb",
+            f"{BUS}.link.kind: 'usb' is not one of tcp_client, tcp_server, serial, nbiot",
+        ),
         (f"{BUS}.link.port", 0, f"{BUS}.link.port: 0 is not between 1 and 65535"),
         (f"{BUS}.link.host", "", f"{BUS}.link.host: is empty"),
         (f"{BUS}.link", {"kind": "serial", "device": ""}, f"{BUS}.link.device: is empty"),

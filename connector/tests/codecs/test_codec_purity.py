@@ -1,6 +1,8 @@
 """Codecs take bytes and give frames; nothing in them waits, opens or asks the time."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import meter_connector.codecs
@@ -36,3 +38,20 @@ def test_no_codec_asks_for_the_time(path: Path) -> None:
         node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)
     }
     assert not names & {"now", "utcnow", "today"}
+
+
+def test_the_decoder_needs_nothing_of_the_connector_but_codecs() -> None:
+    """Odoo imports it: no event loop, no hardware, nothing that has to be installed beside it."""
+    script = (
+        "import sys, meter_connector.decode as d\n"
+        "bad = {'asyncio', 'serial', 'pymodbus', 'aiohttp', 'yaml', 'socket'} & set(sys.modules)\n"
+        "print(sorted(bad), sorted(d.CODECS))\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        env={"PYTHONPATH": str(ROOT.parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # noqa: S603
+    assert found.stdout.startswith("[] ["), found.stdout

@@ -244,6 +244,7 @@ def test_a_188_clock_is_read_and_a_meter_that_cannot_be_set_says_so() -> None:
         now = datetime(2026, 11, 21, 12, 0, 0)
         assert shown is not None
         assert timedelta(seconds=-300) <= shown - now < timedelta(seconds=-295)
+        wire.meter_faults("S1", missing="A015")
         with pytest.raises(MeterRefusedError, match="set clock"):
             await driver.set_clock(desk.line, desk.meter, now)
         await wire.close()

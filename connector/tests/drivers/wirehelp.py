@@ -17,6 +17,7 @@ import yaml
 from meter_connector.clock import Clock
 from meter_connector.drivers import Exchange, Line, Unknown, WireTiming
 from meter_connector.model import Event, Order, OrderResult, Reading, SiteConfig, SwitchState
+from meter_connector.outbox.upkeep import Upkeep
 from meter_connector.simulator import DEMO_SITE, read_site
 from meter_connector.simulator.bus import Bus as SimBus
 from meter_connector.simulator.faults import BusFaults
@@ -308,8 +309,11 @@ class MemoryRecorder:
         self.started: list[int] = []
         self.accepted: list[int] = []
         self.results: list[OrderResult] = []
+        self.progress: list[tuple[int, str]] = []
         self.may_start: Callable[[Order], bool] = lambda order: True
         self.fail: Exception | None = None
+
+    pressure = 0
 
     async def put_reading(self, reading: Reading) -> None:
         await self.put_readings([reading])
@@ -328,6 +332,24 @@ class MemoryRecorder:
 
     async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
         self.accepted.append(order.id)
+
+    async def progress_order(self, order: Order, data: str) -> None:
+        self.progress.append((order.id, data))
+
+    async def own_order(self, order: Order, keep: Upkeep | None = None) -> Order | None:
+        raise AssertionError("the connector's own orders need a disk")
+
+    async def keep_upkeep(self, keep: Upkeep) -> None:
+        raise AssertionError("the connector's own orders need a disk")
+
+    async def upkeeps(self) -> dict[int, Upkeep]:
+        return {}
+
+    async def wish(self, circuit_id: int) -> str:
+        return ""
+
+    async def contacts(self) -> dict[int, float]:
+        return {}
 
     async def finish_order(self, result: OrderResult) -> None:
         self.results.append(result)

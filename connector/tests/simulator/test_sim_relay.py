@@ -190,7 +190,7 @@ def test_trips_are_counted_and_recorded_in_the_meter() -> None:
     assert bench.read("1E000001") == bits.bcd(1, 3)
     record = bench.read("1D000101")
     assert record is not None
-    assert (len(record), record[:6]) == (28, bytes.fromhex("000012211126"))
+    assert (len(record), record[:6]) == (34, bytes.fromhex("000012211126"))
 
 
 def valve(**simulate: Any) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from simhelp import demo_document
 class Memory:
     """A Recorder without a disk."""
 
+    pressure = 0
+
     def __init__(self) -> None:
         self.readings: dict[int, Reading] = {}
         self.results: dict[int, OrderResult] = {}
@@ -41,6 +43,12 @@ class Memory:
 
     async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
         return
+
+    async def upkeeps(self) -> dict[int, Any]:
+        return {}
+
+    async def contacts(self) -> dict[int, float]:
+        return {}
 
     async def finish_order(self, result: OrderResult) -> None:
         self.results[result.order_id] = result

@@ -111,6 +111,28 @@ class Raw(Format):
 
 
 @dataclass(frozen=True)
+class Identifiers(Format):
+    """A list of four-byte data identifiers, all that are left; filler of zeros or FF is left out."""
+
+    size: int | None = None
+
+    def decode(self, data: bytes) -> str | None:
+        """Printed, parted by blanks; None when there is none."""
+        parts = [data[at : at + 4][::-1].hex().upper() for at in range(0, len(data) - 3, 4)]
+        return " ".join(part for part in parts if part not in ("00000000", "FFFFFFFF")) or None
+
+    def encode(self, value: Writable) -> bytes:
+        """From the same text."""
+        try:
+            parts = [bytes.fromhex(part) for part in str(value).split()]
+        except ValueError:
+            parts = [b""]
+        if any(len(part) != 4 for part in parts):
+            raise CodecError(f"{value!r} is no list of data identifiers")
+        return b"".join(part[::-1] for part in parts)
+
+
+@dataclass(frozen=True)
 class Ascii(Format):
     """Text, last character first on the wire."""
 
@@ -217,8 +239,17 @@ class Parts(Format):
         return "".join(next(rest) if letter == "#" else letter for letter in self.text)
 
     def encode(self, value: Writable) -> bytes:
-        """From the same text; other characters than digits do not matter."""
-        return bcd.from_digits("".join(letter for letter in str(value) if letter.isdigit()), self.size)
+        """From the same groups of digits, leading zeros may be missing; or from all digits without a break."""
+        groups = re.findall("#+", self.text)
+        found = re.findall("[0-9]+", str(value))
+        if len(found) == len(groups) and all(
+            len(digits) <= len(group) for digits, group in zip(found, groups, strict=True)
+        ):
+            found = [digits.zfill(len(group)) for digits, group in zip(found, groups, strict=True)]
+        digits = "".join(found)
+        if len(digits) != self.text.count("#"):
+            raise CodecError(f"{value!r} is not of the form {self.text}")
+        return bcd.from_digits(digits, self.size)
 
 
 _MOMENTS = {
@@ -241,6 +272,8 @@ def named(word: str, size: int | None = None, *, signed: bool = False) -> Format
         return Parts(word)
     if word == "raw":
         return Raw(size)
+    if word == "identifiers":
+        return Identifiers()
     if size is not None and word in ("digits", "word", "ascii"):
         return {"digits": Digits, "word": Word, "ascii": Ascii}[word](size)
     raise CodecError(f"unknown format {word!r} in a data table")

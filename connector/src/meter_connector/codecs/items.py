@@ -171,8 +171,9 @@ class Catalogue:
             part, at = data[at:end], end
             label = f"{name} {spec.name}" if spec.name else name
             short = spec.format.size is not None and len(part) < spec.format.size
-            values.append(Value(label, None if short else spec.format.decode(part), spec.unit))
-            if not short:
+            is_there = bool(part) and not short
+            values.append(Value(label, spec.format.decode(part) if is_there else None, spec.unit))
+            if is_there:
                 details.update(spec.format.details(part))
 
     def _whole_name(self, found: Found) -> str:
@@ -232,6 +233,4 @@ def _read_field(row: Mapping[str, Any]) -> FieldSpec:
 def _encode_field(spec: FieldSpec, value: Writable | None) -> bytes:
     if value is not None:
         return spec.format.encode(value)
-    if spec.format.size is None:
-        raise CodecError(f"{spec.name or 'this value'} cannot be left out")
-    return b"\xff" * spec.format.size
+    return b"\xff" * (spec.format.size or 0)

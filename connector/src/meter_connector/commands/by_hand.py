@@ -113,6 +113,8 @@ def find(arguments: argparse.Namespace) -> tuple[Bus, Meter]:
                     raise SettingsError(
                         f"meter {meter.serial} is behind a gateway that dials in; ask by Odoo (Read Now)"
                     )
+                if bus.link.kind == "nbiot":
+                    raise SettingsError(f"meter {meter.serial} is NB-IoT: it reports by itself")
                 warn_if_running(settings)
                 return bus, meter
         raise SettingsError(f"--serial: no meter {arguments.serial!r} in the configuration")

@@ -115,6 +115,8 @@ def _reach_one(name: str, bus: Bus) -> tuple[bool, str, str]:
     link = bus.link
     if link.kind == "tcp_server":
         return True, "gateway", f"{name}: dials in"
+    if link.kind == "nbiot":
+        return True, "gateway", f"{name}: pushed by an NB-IoT platform"
     if link.kind == "serial":
         return Path(link.device).exists(), "gateway", f"{name}: {link.device}"
     try:

@@ -41,6 +41,8 @@ def _configured(arguments: argparse.Namespace) -> Bus:
         raise SettingsError(f"--bus: no bus {arguments.bus} in the configuration; there are {numbers}")
     if bus.link.kind == "tcp_server":
         raise SettingsError(f"--bus: bus {bus.id} is behind a gateway that dials in to the running connector")
+    if bus.link.kind == "nbiot":
+        raise SettingsError(f"--bus: bus {bus.id} is NB-IoT: its meters report by themselves")
     warn_if_running(settings)
     return bus
 

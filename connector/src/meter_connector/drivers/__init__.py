@@ -10,12 +10,18 @@ from .dlt645_2007 import Dlt645v2007Driver, is_permit
 from .exchange import Exchange, Unknown, WireStats, WireTiming
 from .line import Line
 from .modbus import ModbusDriver, make_adu
+from .operations import ItemValues, ParameterValues, Prepayment, Purchase, PurchaseResult
 
 __all__ = [
     "Driver",
     "Exchange",
+    "ItemValues",
     "Line",
     "MeterValues",
+    "ParameterValues",
+    "Prepayment",
+    "Purchase",
+    "PurchaseResult",
     "Unknown",
     "Wanted",
     "WireStats",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from ..codecs.base import CodecError
 from ..errors import GarbledError, MeterRefusedError, NoAnswerError
 from ..model import READING_COLUMNS, Circuit, Meter, MeterModel, Register, SwitchState, Value
 from .line import Line
+from .operations import ItemValues, ParameterValues, Prepayment, Purchase, PurchaseResult
 
 ENERGY_KEYS = frozenset({"total", "t1", "t2", "t3", "t4"})
 SHARED = 0
@@ -143,6 +144,31 @@ class Driver(Protocol):
 
     async def read_address(self, line: Line) -> str | None:
         """The address of the only meter on the line; None when the protocol cannot ask."""
+
+    # -- operations.py says how each behaves; MeterRefusedError where the model cannot ---------------------------------------------
+    async def read_items(self, line: Line, meter: Meter, names: Sequence[str]) -> ItemValues:
+        """Single items by name."""
+
+    async def read_parameters(self, line: Line, meter: Meter, names: Collection[str] = ()) -> ParameterValues:
+        """Settings, by default all of the model's profile."""
+
+    async def write_parameters(self, line: Line, meter: Meter, values: Mapping[str, str]) -> ParameterValues:
+        """Write settings and read them back."""
+
+    async def read_prepayment(self, line: Line, meter: Meter) -> Prepayment:
+        """Purchase count, remaining, overdraft."""
+
+    async def purchase(self, line: Line, meter: Meter, purchase: Purchase) -> PurchaseResult:
+        """Put an amount into the meter, at most once."""
+
+    async def keep_power(self, line: Line, meter: Meter, circuit: Circuit, is_on: bool) -> None:
+        """Keep power on whatever trips are sent, or no longer."""
+
+    async def read_keep_power(self, line: Line, meter: Meter, circuit: Circuit) -> bool | None:
+        """Is power kept? None = the meter does not show it."""
+
+    async def alarm(self, line: Line, meter: Meter, is_on: bool) -> None:
+        """Lamp or buzzer on or off."""
 
 
 @dataclass(frozen=True)

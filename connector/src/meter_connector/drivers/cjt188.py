@@ -1,4 +1,4 @@
-"""CJ/T 188: current data 901F by 01H, valve A017, clock A015. Everything a meter says comes in one answer."""
+"""CJ/T 188: current data 901F by 01H, valve A017, clock A015, settings A010-A012, purchase A013 with its serial from 8105."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ..codecs import item_names, parameters
+from ..codecs.base import CodecError
 from ..codecs.cjt188 import data, requests
 from ..codecs.cjt188.frame import ANY_TYPE, Decoder, Frame
 from ..codecs.cjt188.matching import matches
-from ..codecs.values import Reading
+from ..codecs.parameters import Parameter
+from ..codecs.values import Reading, Writable
 from ..errors import MeterRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
 from .base import (
@@ -28,7 +31,10 @@ from .base import (
 from .dlt645 import byte_gap_s, scaled
 from .exchange import Query
 from .line import Line
+from .operations import Operations, Prepayment, Purchase, count_size
 
+PURCHASE = "8105"
+PURCHASE_ORDER = "A013"
 DEFAULT_PREAMBLE = 4
 WAKE_UP_PREAMBLE = 20
 """M-Bus converters sleep: what comes first wakes them and is lost. Repetitions bring their own wake-up call."""
@@ -52,7 +58,7 @@ FACTORS = {
 STATES: dict[str, SwitchState] = {"on": "on", "off": "off", "pending": "pending"}
 
 
-class Cjt188Driver:
+class Cjt188Driver(Operations):
     """One for a bus; counts the serial number of its requests."""
 
     can_broadcast_clock = False
@@ -115,18 +121,66 @@ class Cjt188Driver:
         answer = await line.ask(query)
         return answer.address
 
+    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+        register = next((each for each in meter.model.registers if each.key == name), None)
+        if register is not None:
+            return _register_value(
+                register, await self._read_di(line, meter, register.di or requests.READ_DATA)
+            )
+        if (di := item_names.identifier("cjt188", name)) is not None:
+            return parameters.text_of(await self._read_di(line, meter, di))
+        decoded = await self._read_di(line, meter, requests.READ_DATA)
+        found = next((value for value in decoded.values if value.key == name), None)
+        if found is None:
+            raise CodecError(f"{name!r} is neither a register of the model nor an item of cjt188")
+        return found.text
+
+    async def _get(self, line: Line, meter: Meter, parameter: Parameter) -> str | None:
+        answer = await self._read_frame(line, meter, parameter.di)
+        return parameter.decode(answer.payload)
+
+    async def _put(self, line: Line, meter: Meter, parameter: Parameter, value: bytes) -> None:
+        await self._write(line, meter, parameter.write_di or parameter.di, value, f"write {parameter.name}")
+
+    async def _write(self, line: Line, meter: Meter, di: str, value: bytes, what: str) -> None:
+        """04H, once."""
+        with model_data(meter):
+            request = requests.write(meter.address, di, value, **self._common(meter))
+        await self._ask(line, meter, request, OTHER_ANSWER_BYTES, what, is_read=False)
+
+    async def _read_prepayment(self, line: Line, meter: Meter) -> Prepayment:
+        decoded = await self._read_di(line, meter, PURCHASE)
+        serial, remaining = decoded.get("serial"), decoded.get("remaining")
+        return Prepayment(
+            int(serial) if isinstance(serial, Decimal) else None,
+            remaining if isinstance(remaining, Decimal) else None,
+            None,
+        )
+
+    async def _send_purchase(self, line: Line, meter: Meter, purchase: Purchase) -> None:
+        values: dict[str, Writable] = {
+            "serial": purchase.count % count_size(meter),
+            "bought": purchase.amount,
+        }
+        with model_data(meter):
+            payload = data.encode_item(PURCHASE_ORDER, values)
+        await self._write(line, meter, PURCHASE_ORDER, payload, f"purchase {purchase.amount}")
+
     async def _read_di(self, line: Line, meter: Meter, di: str) -> Reading:
+        answer = await self._read_frame(line, meter, di)
+        quirks = meter.model.quirks
+        layout = quirks.get("status_layout") or quirks.get("valve_bits") or "a"
+        with model_data(meter):
+            return data.decode_item(di, answer.payload, meter_type=answer.meter_type, status_layout=layout)
+
+    async def _read_frame(self, line: Line, meter: Meter, di: str) -> Frame:
         common = self._common(meter)
         with model_data(meter):
             request = requests.read(meter.address, di, **common)
         size = ANSWER_BYTES.get(di, OTHER_ANSWER_BYTES)
         if common["meter_type"] & 0xF0 == 0x20:
             size = HEAT_ANSWER_BYTES
-        answer = await self._ask(line, meter, request, size, f"read {di}")
-        quirks = meter.model.quirks
-        layout = quirks.get("status_layout") or quirks.get("valve_bits") or "a"
-        with model_data(meter):
-            return data.decode_item(di, answer.payload, meter_type=answer.meter_type, status_layout=layout)
+        return await self._ask(line, meter, request, size, f"read {di}")
 
     async def _ask(
         self, line: Line, meter: Meter, request: Frame, answer_bytes: int, what: str, *, is_read: bool = True

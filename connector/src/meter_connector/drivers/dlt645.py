@@ -8,14 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from ..codecs import bcd
+from ..codecs import bcd, item_names, parameters
+from ..codecs.base import CodecError
 from ..codecs.dlt645_frame import Dlt645Decoder, Dlt645Frame
+from ..codecs.parameters import Parameter
 from ..codecs.values import Reading
 from ..errors import MeterRefusedError, PasswordRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
 from .base import Item, MeterValues, Shunned, Wanted, model_data, plan_items, read_items, refuse_switch
 from .exchange import BYTE_GAP_S, Query
 from .line import Line
+from .operations import Operations
 
 F = TypeVar("F", bound=Dlt645Frame)
 
@@ -29,7 +32,7 @@ PASSWORD_BIT = 0x04
 MAX_PARTS = 64
 
 
-class Dlt645Driver(abc.ABC, Generic[F]):
+class Dlt645Driver(Operations, Generic[F]):
     """The subclasses bring the codec of their edition."""
 
     can_broadcast_clock = True
@@ -67,6 +70,9 @@ class Dlt645Driver(abc.ABC, Generic[F]):
     @abc.abstractmethod
     def _address_request(self) -> F: ...
 
+    @abc.abstractmethod
+    def _write_request(self, meter: Meter, di: str, value: bytes) -> F: ...
+
     async def read(self, line: Line, meter: Meter, keys: Collection[str]) -> MeterValues:
         values = MeterValues()
         started = line.now()
@@ -91,8 +97,12 @@ class Dlt645Driver(abc.ABC, Generic[F]):
         await line.tell(self._time_request(when).encode(DEFAULT_PREAMBLE))
 
     async def set_clock(self, line: Line, meter: Meter, when: datetime) -> None:
-        """Only by broadcast, which also reaches the neighbours."""
-        await self.broadcast_clock(line, when)
+        """By broadcast, which also reaches the neighbours; with the quirk `clock` = "write" by writing date and time to this meter."""
+        if meter.model.quirks.get("clock") != "write":
+            await self.broadcast_clock(line, when)
+            return
+        await self._write(line, meter, self.date_di, self._encode(self.date_di, when), "set date")
+        await self._write(line, meter, self.time_di, self._encode(self.time_di, when), "set time")
 
     async def read_clock(self, line: Line, meter: Meter) -> datetime | None:
         """Date, then time; a midnight between the two is settled by asking both again."""
@@ -109,6 +119,37 @@ class Dlt645Driver(abc.ABC, Generic[F]):
         answer = await self._ask(line, self._address_request(), SINGLE_BYTES, "read address")
         return answer.address
 
+    # -- operations ---------------------------------------------------------------------------------------------------------------
+    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+        register = next((each for each in meter.model.registers if each.key == name and each.di), None)
+        di = register.di if register else item_names.identifier(meter.model.protocol, name)
+        if di is None:
+            raise CodecError(
+                f"{name!r} is neither a register of the model nor an item of {meter.model.protocol}"
+            )
+        payload = await self._read_di(line, meter, di, self._decoder.longest, is_fresh=True)
+        decoded = self._decode(di, payload)
+        if register is None:
+            return parameters.text_of(decoded)
+        position = [each for each in meter.model.registers if each.di == di].index(register)
+        return self._value(register, decoded, position)
+
+    async def _get(self, line: Line, meter: Meter, parameter: Parameter) -> str | None:
+        payload = await self._read_di(line, meter, parameter.di, self._decoder.longest, is_fresh=True)
+        return parameter.decode(payload)
+
+    async def _put(self, line: Line, meter: Meter, parameter: Parameter, value: bytes) -> None:
+        await self._write(line, meter, parameter.write_di or parameter.di, value, f"write {parameter.name}")
+
+    async def _write(self, line: Line, meter: Meter, di: str, value: bytes, what: str) -> None:
+        with model_data(meter):
+            request = self._write_request(meter, di, value)
+        what = f"meter {meter.serial} {what}"
+        await self._ask(line, request, OVERHEAD_BYTES, what, meter, is_read=False, is_fresh=True)
+
+    @abc.abstractmethod
+    def _encode(self, di: str, value: datetime) -> bytes: ...
+
     async def _read_item(self, line: Line, meter: Meter, item: Item, *, is_fresh: bool = False) -> bytes:
         """The joined payload of an item; MeterRefusedError when the meter answers with an error."""
         answer_bytes = OVERHEAD_BYTES + max(VALUE_BYTES, 4 * len(item.registers))
@@ -119,6 +160,12 @@ class Dlt645Driver(abc.ABC, Generic[F]):
     ) -> bytes:
         with model_data(meter):
             request = self._read_request(meter, di)
+        return await self._read_all(line, meter, request, di, answer_bytes, is_fresh=is_fresh)
+
+    async def _read_all(
+        self, line: Line, meter: Meter, request: F, di: str, answer_bytes: int, *, is_fresh: bool = False
+    ) -> bytes:
+        """The payload of a read, with the parts that follow."""
         what = f"meter {meter.serial} read {di}"
         answer = await self._ask(line, request, answer_bytes, what, meter, is_fresh=is_fresh)
         payload = self._payload(answer)
@@ -175,10 +222,12 @@ class Dlt645Driver(abc.ABC, Generic[F]):
         return len(item.registers) > 1
 
     def _value(self, register: Register, decoded: Reading, position: int) -> Value:
-        index = int(register.params.get("index", position))
+        bit = register.params.get("bit")
+        index = int(register.params.get("index", position if bit is None else 0))
         if index >= len(decoded.values):
             return None
-        return scaled(register, decoded.values[index].value)
+        value = decoded.values[index].value
+        return scaled(register, value) if bit is None else bit_of(value, int(bit))
 
 
 def scaled(register: Register, value: Value) -> Value:
@@ -187,6 +236,14 @@ def scaled(register: Register, value: Value) -> Value:
     if scale is None or not isinstance(value, Decimal):
         return value
     return value * Decimal(str(scale))
+
+
+def bit_of(word: Value, bit: int) -> str | None:
+    """ "1" or "0" of a printed status word; None where the word is not available."""
+    try:
+        return str(int(str(word), 16) >> bit & 1) if word is not None else None
+    except ValueError:
+        return None
 
 
 def byte_gap_s(quirks: Mapping[str, Any]) -> float:

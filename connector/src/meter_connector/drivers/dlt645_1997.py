@@ -44,6 +44,13 @@ class Dlt645v1997Driver(Dlt645Driver[Frame]):
     def _time_request(self, when: datetime) -> Frame:
         return requests.broadcast_time(when)
 
+    def _write_request(self, meter: Meter, di: str, value: bytes) -> Frame:
+        """Only the clock: nothing else is in the parameter table for writing."""
+        return requests.write(meter.address, di, value, meter.password)
+
+    def _encode(self, di: str, value: datetime) -> bytes:
+        return data.encode_item(di, [value])
+
     def _address_request(self) -> Frame:
         """There is no "read address"; addressed with 99 x6 the only meter on the line answers a read with its own address."""
         return requests.read(BROADCAST, TOTAL)

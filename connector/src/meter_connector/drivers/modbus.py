@@ -22,7 +22,10 @@ from pymodbus.pdu.register_message import (
     WriteSingleRegisterRequest,
 )
 
+from ..codecs import parameters
+from ..codecs.base import CodecError
 from ..codecs.modbus import registers as maps
+from ..codecs.parameters import Parameter
 from ..errors import GarbledError, MeterBusyError, MeterRefusedError, NoAnswerError
 from ..model import Bus, Circuit, Meter, MeterModel, Register, SwitchState, Value
 from .base import (
@@ -38,6 +41,7 @@ from .base import (
 from .exchange import Query, WireTiming
 from .line import Line
 from .modbus_adu import Adu, Answer, RtuAdu, TcpAdu
+from .operations import Operations, Prepayment, Purchase, count_size, refuse
 
 READS: dict[int, type[ModbusPDU]] = {
     1: ReadCoilsRequest,
@@ -54,7 +58,7 @@ UNREACHABLE_CODES = frozenset({0x0A, 0x0B})
 EXCEPTIONS = {1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure"}
 
 
-class ModbusDriver:
+class ModbusDriver(Operations):
     """One for a bus and framing."""
 
     can_broadcast_clock = False
@@ -119,6 +123,71 @@ class ModbusDriver:
 
     async def read_address(self, line: Line) -> str | None:
         return None
+
+    # -- operations ---------------------------------------------------------------------------------------------------------------
+    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+        """A register by key; `2/total` is the one of circuit 2."""
+        circuit, _, key = name.rpartition("/")
+        for register in meter.model.registers:
+            if register.key == key and circuit in ("", str(register.circuit)):
+                with model_data(meter):
+                    found = maps.load_register({**register.params, "key": key})
+                return _value(register, await self._number(line, meter, found))
+        raise CodecError(f"{name!r} is no register of model {meter.model.code}")
+
+    async def _number(self, line: Line, meter: Meter, register: maps.Register) -> Decimal | None:
+        words = await self._read(
+            line, meter, register.function, register.address, register.count, is_fresh=True
+        )
+        return maps.decode(register, words)
+
+    async def _get(self, line: Line, meter: Meter, parameter: Parameter) -> str | None:
+        with model_data(meter):
+            function, address, count = parameters.register_words(parameter)
+        words = await self._read(line, meter, function, address, count, is_fresh=True)
+        return parameter.decode(b"".join(word.to_bytes(2, "big") for word in words))
+
+    async def _put(self, line: Line, meter: Meter, parameter: Parameter, value: bytes) -> None:
+        with model_data(meter):
+            _, address, _ = parameters.register_words(parameter)
+        function = int((parameter.register or {}).get("write_function", 16))
+        words = [int.from_bytes(value[at : at + 2], "big") for at in range(0, len(value), 2)]
+        await self._write(line, meter, function, address, words, f"write {parameter.name}")
+
+    async def _write(
+        self, line: Line, meter: Meter, function: int, address: int, words: Sequence[int], what: str
+    ) -> None:
+        """Once."""
+        if function == 6 and len(words) > 1:
+            raise refuse(meter, f"cannot {what} with function 6: {len(words)} registers")
+        await self._ask(line, meter, write_request(function, address, words), 8, what, is_read=False)
+
+    async def _read_prepayment(self, line: Line, meter: Meter) -> Prepayment:
+        found = {
+            key: await self._number(line, meter, register)
+            for key, register in _purchase_registers(meter, "count", "remaining", "overdraft").items()
+        }
+        if "count" not in found:
+            raise refuse(meter, "names no register of the purchase count")
+        count = found["count"]
+        return Prepayment(
+            None if count is None else int(count), found.get("remaining"), found.get("overdraft")
+        )
+
+    async def _send_purchase(self, line: Line, meter: Meter, purchase: Purchase) -> None:
+        """`quirks.purchase` {"amount": register, "count_after": register}: written in one request where they follow each other."""
+        found = _purchase_registers(meter, "amount", "count_after")
+        if "amount" not in found:
+            raise refuse(meter, "names no register that takes a purchase")
+        values = {"amount": purchase.amount, "count_after": Decimal(purchase.count % count_size(meter))}
+        ordered = sorted(found.items(), key=lambda pair: pair[1].address)
+        words: list[int] = []
+        for key, register in ordered:
+            if register.address != ordered[0][1].address + len(words):
+                raise refuse(meter, "has purchase registers that do not follow each other")
+            with model_data(meter):
+                words += maps.encode(register, values[key])
+        await self._write(line, meter, 16, ordered[0][1].address, words, f"purchase {purchase.amount}")
 
     async def _read(
         self, line: Line, meter: Meter, function: int, address: int, count: int, *, is_fresh: bool = False
@@ -268,6 +337,18 @@ def _shifted(params: Mapping[str, Any], shift: int) -> dict[str, Any]:
         if isinstance(moved.get(name), Mapping):
             moved[name] = _shifted(moved[name], shift)
     return moved
+
+
+def _purchase_registers(meter: Meter, *keys: str) -> dict[str, maps.Register]:
+    """Registers of `quirks.purchase`: what no map of ours has, since no maker's table at hand tells it."""
+    spec = meter.model.quirks.get("purchase")
+    rows = spec if isinstance(spec, Mapping) else {}
+    with model_data(meter):
+        return {
+            key: maps.load_register({"key": key, **rows[key]})
+            for key in keys
+            if isinstance(rows.get(key), Mapping)
+        }
 
 
 def _section(spec: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

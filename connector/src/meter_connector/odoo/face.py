@@ -164,6 +164,7 @@ def _result(result: OrderResult) -> dict[str, Any]:
         "reported": result.reported,
         "at": result.at,
         "detail": result.detail,
+        **({"data": result.data} if result.data else {}),
     }
 
 
@@ -173,15 +174,19 @@ def _order(item: Any) -> Order | None:
         kind = item["kind"]
         if kind not in ORDER_KINDS:
             raise ValueError(f"unknown kind {kind!r}")
+        if int(item["id"]) <= 0:
+            raise ValueError("ids begin at 1")
         return Order(
             id=int(item["id"]),
             generation=int(item.get("generation") or 0),
             kind=cast(OrderKind, kind),
-            meter_id=int(item["meter_id"]),
+            meter_id=int(item.get("meter_id") or 0),
             circuit_id=int(item.get("circuit_id") or 0),
             created_at=float(item.get("created_at") or 0),
             expires_at=float(item.get("expires_at") or 0),
             reason=str(item.get("reason") or ""),
+            bus_id=int(item.get("bus_id") or 0),
+            data=str(item.get("data") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         _logger.error("order_not_understood", extra={"order": repr(item)[:200], "error": str(error)})

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from ..clock import Clock
 from ..errors import OdooAnswerError, OdooAuthError, OdooError, OdooFaultError, OdooForbiddenError
 from ..outbox import Outbox
+from ..steps import step
 from .face import Answers
 
 _logger = logging.getLogger(__name__)
@@ -73,7 +74,9 @@ class Sender(Generic[T]):
                 self._shrink(items, error)
                 raise
             self._on_ok()
+            step("batch.sent")
             await self._settle(items, answers)
+            step("batch.settled")
         self.batch = min(self.queue.limit, self.batch * 2)
         return len(items)
 

@@ -16,7 +16,9 @@ from ..clock import Clock
 from ..errors import OdooError, OutboxError
 from ..model import Order
 from ..outbox import Outbox, StoredEvent, StoredReading, StoredResult
+from ..steps import step
 from ..transports.backoff import Backoff
+from .catch_up import FreshFirst
 from .contact import Contact
 from .face import OdooFace
 from .sender import Queue, Sender
@@ -61,7 +63,9 @@ class Uplink:
         self._hello_s = 15.0
         self._orders_poll_s = 1.0
         self._expired_at = 0.0
-        self.readings = Sender(readings_queue(face, outbox), outbox, clock, lambda: self.contact.ok("ingest"))
+        self.catch_up = FreshFirst(outbox, clock)
+        ingest = readings_queue(face, self.catch_up)
+        self.readings = Sender(ingest, outbox, clock, lambda: self.contact.ok("ingest"))
         self.events = Sender(events_queue(face, outbox), outbox, clock, lambda: self.contact.ok("events"))
         self.results = Sender(results_queue(face, outbox), outbox, clock, lambda: self.contact.ok("report"))
 
@@ -94,11 +98,11 @@ class Uplink:
         for sender in (self.results, self.events, self.readings):
             await sender.flush()
 
-    async def _forever(self, name: str, step: Callable[[], Awaitable[None]], longest_s: float) -> None:
+    async def _forever(self, name: str, work: Callable[[], Awaitable[None]], longest_s: float) -> None:
         backoff = Backoff(FIRST_PAUSE_S, longest_s)
         while True:
             try:
-                await step()
+                await work()
                 backoff.reset()
             except OdooError as error:
                 self.contact.failed(name, error)
@@ -138,13 +142,16 @@ class Uplink:
     async def _orders(self) -> None:
         started = self.clock.monotonic()
         open_rows = await self.outbox.open_orders()
-        known = [(row.order.id, row.order.generation) for row in open_rows[-MAX_KNOWN:]]
+        given = [row.order for row in open_rows if not row.order.is_own]
+        known = [(order.id, order.generation) for order in given[-MAX_KNOWN:]]
         answer = await self.face.orders(known)
         self.contact.ok("orders")
         self._notice_version(answer.config_version)
         if answer.orders:
+            step("orders.fetched")
             # On the disk first: from here on the order is carried out even if we are killed on the next line.
             wanted = await self.outbox.receive_orders(answer.orders)
+            step("orders.received")
             _logger.info(
                 "orders_received", extra={"orders": [order.id for order in wanted], "of": len(answer.orders)}
             )
@@ -159,11 +166,11 @@ class Uplink:
                 _logger.warning("order_expired", extra={"order": order.id, "generation": order.generation})
 
 
-def readings_queue(face: OdooFace, outbox: Outbox) -> Queue[StoredReading]:
+def readings_queue(face: OdooFace, catch_up: FreshFirst) -> Queue[StoredReading]:
     """Held back by circuit, so that a circuit's readings arrive in order."""
     return Queue(
         "readings",
-        outbox.readings,
+        catch_up.fetch,
         lambda items: face.ingest([item.reading for item in items]),
         lambda item: item.row,
         lambda item: item.reading.circuit_id,

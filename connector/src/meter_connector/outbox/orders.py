@@ -10,17 +10,20 @@ sent again without looking at the meter first, and one whose time is over is not
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..model import Order, OrderResult, ResultState, SwitchState
+from ..model import Event, Order, OrderResult, ResultState, SwitchState
 from ..ports import Stage
-from .queues import put_result
+from . import upkeep
+from .queues import put_event, put_result, replace_progress
 
-_FIELDS = "id, generation, kind, meter_id, circuit_id, created_at, expires_at, reason"
-_ROW = f"{_FIELDS}, stage, state, reported, changed_at, detail"
+_FIELDS = "id, generation, kind, meter_id, circuit_id, created_at, expires_at, reason, bus_id, data"
+_FIELD_COUNT = len(_FIELDS.split(","))
+_ROW = f"{_FIELDS}, stage, state, reported, changed_at, detail, result_data"
 REPEAT_RESULT_AFTER_S = 20.0
 """An order that Odoo sends again is answered again, but not every second."""
 NEVER_READ_BACK_AFTER_S = 60.0
@@ -37,22 +40,32 @@ class OrderRow:
     reported: SwitchState
     changed_at: float
     detail: str = ""
+    data: str = ""
 
     @property
     def result(self) -> OrderResult:
         """The last result told or to be told."""
         return OrderResult(
-            self.order.id, self.order.generation, self.state, self.reported, self.changed_at, self.detail
+            self.order.id,
+            self.order.generation,
+            self.state,
+            self.reported,
+            self.changed_at,
+            self.detail,
+            self.data,
         )
 
 
 def receive(db: sqlite3.Connection, orders: Sequence[Order], now: float) -> list[Order]:
     """Take orders from Odoo; returns those to carry out.
 
-    Known ones are answered again and not carried out again; superseded and expired ones are done at once.
+    Known ones are answered again and not carried out again; superseded and expired ones, and those that only repeat a wish which
+    the connector holds back (supply plan, trips in a row), are done at once.
     """
     fresh = [order for order in orders if not _answer_again(db, order, now)]
-    for order in fresh:
+    holds = {}
+    for order in sorted(fresh, key=lambda order: order.generation):
+        holds[order.id, order.generation] = upkeep.hold_for(db, order)
         _learn_generation(db, order)
     wanted = []
     for order in fresh:
@@ -61,6 +74,8 @@ def receive(db: sqlite3.Connection, orders: Sequence[Order], now: float) -> list
             row = _ended(row, "superseded", now, "a newer generation is known")
         elif is_expired(order, now):
             row = _ended(row, "expired", now, "expired before it was received")
+        elif hold := holds[order.id, order.generation]:
+            row = replace(_ended(row, "failed", now, upkeep.HELD[hold]), reported="off")
         else:
             wanted.append(order)
         _insert(db, row)
@@ -99,20 +114,59 @@ def accept(db: sqlite3.Connection, order: Order, reported: SwitchState, detail: 
         )
 
 
+def progress(db: sqlite3.Connection, order: Order, data: str, now: float) -> None:
+    """Told as `accepted` again, with other data."""
+    row = find(db, order)
+    if row is None or row.stage is Stage.DONE:
+        return
+    row = replace(row, stage=Stage.ACCEPTED, state="accepted", changed_at=now, data=data)
+    _update(db, row)
+    replace_progress(db, row.result)
+
+
+def make_own(db: sqlite3.Connection, draft: Order, keep: upkeep.Upkeep | None, now: float) -> Order | None:
+    """A switch order of the connector's own, with its id and generation, and what is kept of the circuit.
+
+    None, and nothing is kept, when Odoo's newest wish forbids it or another one is under way. `data` names the event that tells its end.
+    """
+    generation, wanted = wish(db, draft.circuit_id)
+    if draft.kind == "switch_on" and wanted == "off":
+        return None
+    for row in open_orders(db):
+        if row.order.circuit_id == draft.circuit_id and is_switch(row.order):
+            return None
+    if keep is not None:
+        upkeep.put(db, keep)
+    lowest = db.execute("SELECT min(id) FROM orders").fetchone()[0] or 0
+    order = replace(draft, id=min(0, lowest) - 1, generation=generation)
+    _insert(db, OrderRow(order, Stage.RECEIVED, "received", "unknown", now))
+    return order
+
+
+def wish(db: sqlite3.Connection, circuit_id: int) -> tuple[int, str]:
+    """Newest generation of a circuit and what it wants: on, off or "" (not known)."""
+    row = db.execute(
+        "SELECT generation, wanted FROM generations WHERE circuit_id = ?", (circuit_id,)
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, "")
+
+
 def finish(db: sqlite3.Connection, result: OrderResult) -> None:
     """The order is over. A second end is ignored: the first one stands."""
-    row = db.execute(
+    found = db.execute(
         f"SELECT {_ROW} FROM orders WHERE id = ? AND generation = ?", (result.order_id, result.generation)
     ).fetchone()
-    if row is None or row[8] == Stage.DONE:
+    row = _order_row(found) if found else None
+    if row is None or row.stage is Stage.DONE:
         return
     ended = replace(
-        _order_row(row),
+        row,
         stage=Stage.DONE,
         state=result.state,
         reported=result.reported,
         changed_at=result.at,
         detail=result.detail,
+        data=result.data,
     )
     _move(db, ended)
 
@@ -168,21 +222,24 @@ def is_expired(order: Order, now: float) -> bool:
 
 
 def is_superseded(db: sqlite3.Connection, order: Order) -> bool:
-    """Is a newer generation for its circuit known?"""
+    """Is a newer generation for its circuit known? Of our own orders: has Odoo, or the plan, something against it by now?"""
     if not is_switch(order):
         return False
-    row = db.execute(
-        "SELECT generation FROM generations WHERE circuit_id = ?", (order.circuit_id,)
-    ).fetchone()
-    return row is not None and row[0] > order.generation
+    generation, wanted = wish(db, order.circuit_id)
+    if not order.is_own:
+        return generation > order.generation
+    if order.kind == "switch_on":
+        return wanted == "off"
+    return upkeep.get(db, order.circuit_id).hold != "plan"
 
 
 def _learn_generation(db: sqlite3.Connection, order: Order) -> None:
     if is_switch(order):
         db.execute(
-            "INSERT INTO generations (circuit_id, generation) VALUES (?, ?)"
-            " ON CONFLICT (circuit_id) DO UPDATE SET generation = max(generation, excluded.generation)",
-            (order.circuit_id, order.generation),
+            "INSERT INTO generations (circuit_id, generation, wanted) VALUES (?, ?, ?)"
+            " ON CONFLICT (circuit_id) DO UPDATE SET generation = excluded.generation, wanted = excluded.wanted"
+            " WHERE excluded.generation >= generation",
+            (order.circuit_id, order.generation, order.kind.removeprefix("switch_")),
         )
 
 
@@ -217,12 +274,32 @@ def _ended(row: OrderRow, state: ResultState, now: float, detail: str) -> OrderR
 def _move(db: sqlite3.Connection, row: OrderRow) -> None:
     _update(db, row)
     put_result(db, row.result)
+    if row.order.is_own and row.stage is Stage.DONE and row.state != "superseded":
+        put_event(db, _own_event(row))
+
+
+def _own_event(row: OrderRow) -> Event:
+    """What Odoo hears of an order it did not give."""
+    order = row.order
+    data = json.loads(order.data)
+    kind = str(data.pop("event"))
+    data |= {
+        "wanted": order.kind.removeprefix("switch_"),
+        "result": row.state,
+        "reported": row.reported,
+        "detail": row.detail,
+        "reason": order.reason,
+    }
+    key = f"{kind}:{order.circuit_id}:{order.created_at:.3f}:{-order.id}"
+    return Event(
+        key, kind, row.changed_at, meter_id=order.meter_id, circuit_id=order.circuit_id or None, data=data
+    )
 
 
 def _insert(db: sqlite3.Connection, row: OrderRow) -> None:
     order = row.order
     db.execute(
-        f"INSERT INTO orders ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO orders ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             order.id,
             order.generation,
@@ -232,24 +309,29 @@ def _insert(db: sqlite3.Connection, row: OrderRow) -> None:
             order.created_at,
             order.expires_at,
             order.reason,
+            order.bus_id,
+            order.data,
             int(row.stage),
             row.state,
             row.reported,
             row.changed_at,
             row.detail,
+            row.data,
         ),
     )
 
 
 def _update(db: sqlite3.Connection, row: OrderRow) -> None:
     db.execute(
-        "UPDATE orders SET stage = ?, state = ?, reported = ?, changed_at = ?, detail = ? WHERE id = ? AND generation = ?",
+        "UPDATE orders SET stage = ?, state = ?, reported = ?, changed_at = ?, detail = ?, result_data = ?"
+        " WHERE id = ? AND generation = ?",
         (
             int(row.stage),
             row.state,
             row.reported,
             row.changed_at,
             row.detail,
+            row.data,
             row.order.id,
             row.order.generation,
         ),
@@ -257,4 +339,5 @@ def _update(db: sqlite3.Connection, row: OrderRow) -> None:
 
 
 def _order_row(row: tuple[Any, ...]) -> OrderRow:
-    return OrderRow(Order(*row[:8]), Stage(row[8]), row[9], row[10], row[11], row[12])
+    order, rest = Order(*row[:_FIELD_COUNT]), row[_FIELD_COUNT:]
+    return OrderRow(order, Stage(rest[0]), *rest[1:])

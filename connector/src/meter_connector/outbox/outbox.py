@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from ..clock import Clock
 from ..model import Event, Order, OrderResult, Reading, SwitchState
-from . import orders, queues
+from . import orders, queues, room, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
@@ -29,6 +29,9 @@ class Outbox:
         self._clock = clock
         self._lock = lock
         self.path = writer.path
+        self.max_bytes = 0
+        self.pressure = 0
+        """See room.py; the bus layer reads less when it grows."""
         self.ready = {table: asyncio.Event() for table in queues.TABLES}
         for event in self.ready.values():
             event.set()  # there may be some from before
@@ -47,7 +50,9 @@ class Outbox:
         except BaseException:
             lock.release()
             raise
-        return cls(Writer(path, connection), clock, lock)
+        outbox = cls(Writer(path, connection), clock, lock)
+        outbox.max_bytes = max_bytes
+        return outbox
 
     async def close(self) -> None:
         """Finish what waits for the disk, then let go of the file."""
@@ -81,9 +86,38 @@ class Outbox:
             lambda db: orders.accept(db, order, reported, detail, self._clock.now()), "results"
         )
 
+    async def progress_order(self, order: Order, data: str) -> None:
+        """See ports.Recorder."""
+        await self._change(lambda db: orders.progress(db, order, data, self._clock.now()), "results")
+
+    async def own_order(self, order: Order, keep: upkeep.Upkeep | None = None) -> Order | None:
+        """See ports.Recorder."""
+
+        return await self._change(lambda db: orders.make_own(db, order, keep, self._clock.now()), "events")
+
+    async def keep_upkeep(self, keep: upkeep.Upkeep) -> None:
+        """See ports.Recorder."""
+        await self._writer.run(lambda db: upkeep.put(db, keep))
+
+    async def upkeeps(self) -> dict[int, upkeep.Upkeep]:
+        """See ports.Recorder."""
+        return {each.circuit_id: each for each in await self._writer.run(upkeep.everything)}
+
+    async def wish(self, circuit_id: int) -> str:
+        """See ports.Recorder."""
+        return (await self._writer.run(lambda db: orders.wish(db, circuit_id)))[1]
+
+    async def contacts(self) -> dict[int, float]:
+        """See ports.Recorder."""
+        return await self._writer.run(queues.contacts)
+
     async def finish_order(self, result: OrderResult) -> None:
         """See ports.Recorder."""
-        await self._change(lambda db: orders.finish(db, result), "results")
+        try:
+            await self._change(lambda db: orders.finish(db, result), "results")
+        finally:
+            if result.order_id < 0:
+                self.ready["events"].set()
 
     async def receive_orders(self, received: Sequence[Order]) -> list[Order]:
         """Keep orders of Odoo; returns those to carry out."""
@@ -97,15 +131,24 @@ class Outbox:
             orders.forget(db, now - ORDERS_KEPT_S)
             return orders.expire(db, now)
 
-        return await self._change(job, "results")
+        try:
+            return await self._change(job, "results")
+        finally:
+            self.ready["events"].set()  # of our own orders
 
     async def open_orders(self) -> list[orders.OrderRow]:
         """What is not done, oldest first."""
         return await self._writer.run(orders.open_orders)
 
-    async def readings(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredReading]:
-        """The oldest that wait, without the circuits in `held`."""
-        return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held))
+    async def readings(
+        self, limit: int, held: Sequence[int] = (), after: int = 0, before: int = 2**62
+    ) -> list[queues.StoredReading]:
+        """The oldest that wait, of rows after < row <= before, without the circuits in `held`."""
+        return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held, after, before))
+
+    async def newest_before(self, at: float) -> int:
+        """The last row of readings from before a time, 0 when there is none."""
+        return await self._writer.run(lambda db: queues.newest_before(db, at))
 
     async def events(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredEvent]:
         """The oldest that wait."""
@@ -123,6 +166,22 @@ class Outbox:
     async def stats(self) -> queues.QueueStats:
         """Count what waits."""
         return await self._writer.run(queues.stats)
+
+    async def measure_room(self, readings_a_day: int) -> room.Room:
+        """How much room there is; when its level changes, an event tells it and the bus layer heeds `pressure`."""
+
+        def job(db: sqlite3.Connection) -> tuple[tuple[int, int, int], int]:
+            return queues.fill(db), queues.stats(db).readings
+
+        pages, readings = await self._writer.run(job)
+        found = room.measure(self.path, pages, readings, readings_a_day, self.max_bytes, self.pressure)
+        before, self.pressure = self.pressure, found.level
+        if found.level != before and (found.level == 0 or found.level > before):
+            kind = "outbox_filling" if found.level else "outbox_ok"
+            now = self._clock.now()
+            data = {**found.as_data(), "level": found.level}
+            await self.put_event(Event(f"{kind}:{found.level}:{now:.3f}", kind, now, data=data))
+        return found
 
     def size_bytes(self) -> int:
         """The file and its write-ahead log."""

@@ -70,17 +70,47 @@ def json_text(value: Mapping[str, Any]) -> str:
 
 def put_readings(db: sqlite3.Connection, readings: Iterable[Reading]) -> None:
     """Append."""
-    db.executemany(_PUT_READING, [_reading_row(reading) for reading in readings])
+    rows = [_reading_row(reading) for reading in readings]
+    db.executemany(_PUT_READING, rows)
+    _count(db, len(rows))
+    _note_contacts(db, readings)
 
 
-def fetch_readings(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -> list[StoredReading]:
-    """The oldest that wait; none of the circuits in `held`."""
+def fetch_readings(
+    db: sqlite3.Connection,
+    limit: int,
+    held: Sequence[int] = (),
+    after: int = 0,
+    before: int = 2**62,
+) -> list[StoredReading]:
+    """The oldest that wait, of rows after < row <= before; none of the circuits in `held`."""
     rows = db.execute(
-        f"SELECT {', '.join(ROW_COLUMNS)} FROM readings"
-        " WHERE circuit_id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
-        (json.dumps(list(held)), limit),
+        f"SELECT {', '.join(ROW_COLUMNS)} FROM readings WHERE id > ? AND id <= ?"
+        " AND circuit_id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+        (after, before, json.dumps(list(held)), limit),
     )
     return [_stored_reading(row) for row in rows]
+
+
+def newest_before(db: sqlite3.Connection, at: float) -> int:
+    """The last row of readings from before a time, 0 when there is none: rows are in the order of their times, but for seconds."""
+    low, high = db.execute("SELECT min(id), max(id) FROM readings").fetchone()
+    if low is None:
+        return 0
+    while low < high:  # by halving: a table of millions must not hold up an order
+        middle = (low + high + 1) // 2
+        row = db.execute("SELECT at FROM readings WHERE id >= ? ORDER BY id LIMIT 1", (middle,)).fetchone()
+        if row is not None and row[0] < at:
+            low = middle
+        else:
+            high = middle - 1
+    row = db.execute("SELECT id, at FROM readings WHERE id >= ? ORDER BY id LIMIT 1", (low,)).fetchone()
+    return int(row[0]) if row and row[1] < at else 0
+
+
+def contacts(db: sqlite3.Connection) -> dict[int, float]:
+    """When each circuit's energy was read last, also before a restart."""
+    return dict(db.execute("SELECT circuit_id, at FROM contacts"))
 
 
 def put_event(db: sqlite3.Connection, event: Event) -> None:
@@ -112,17 +142,36 @@ def fetch_events(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -
 
 
 def put_result(db: sqlite3.Connection, result: OrderResult) -> None:
-    """Append."""
+    """Append; of the connector's own orders Odoo hears by events."""
+    if result.order_id < 0:
+        return
     db.execute(
-        "INSERT INTO results (order_id, generation, state, reported, at, detail) VALUES (?, ?, ?, ?, ?, ?)",
-        (result.order_id, result.generation, result.state, result.reported, result.at, result.detail),
+        "INSERT INTO results (order_id, generation, state, reported, at, detail, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            result.order_id,
+            result.generation,
+            result.state,
+            result.reported,
+            result.at,
+            result.detail,
+            result.data,
+        ),
     )
+
+
+def replace_progress(db: sqlite3.Connection, result: OrderResult) -> None:
+    """Append; earlier progress of the order that still waits says nothing any more."""
+    db.execute(
+        "DELETE FROM results WHERE order_id = ? AND generation = ? AND state = 'accepted' AND data <> ''",
+        (result.order_id, result.generation),
+    )
+    put_result(db, result)
 
 
 def fetch_results(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -> list[StoredResult]:
     """The oldest that wait; none of the orders in `held`."""
     rows = db.execute(
-        "SELECT id, order_id, generation, state, reported, at, detail FROM results ORDER BY id LIMIT ?",
+        "SELECT id, order_id, generation, state, reported, at, detail, data FROM results ORDER BY id LIMIT ?",
         (limit,),
     )
     return [StoredResult(row[0], OrderResult(*row[1:])) for row in rows]
@@ -132,16 +181,30 @@ def settle(db: sqlite3.Connection, table: str, rows: Sequence[int]) -> None:
     """Odoo has acknowledged these rows: they leave."""
     if table not in TABLES:
         raise ValueError(f"no queue {table!r}")
-    db.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(rows)),))
+    gone = db.execute(
+        f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(rows)),)
+    ).rowcount
+    if table == "readings":
+        _count(db, -gone)
 
 
 def stats(db: sqlite3.Connection) -> QueueStats:
     """Count what waits."""
-    counts = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    counts = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES[1:]}
+    counts["readings"] = _counted(db)
     open_orders = db.execute("SELECT count(*) FROM orders WHERE stage < 3").fetchone()[0]
     oldest = [db.execute(f"SELECT at FROM {table} ORDER BY id LIMIT 1").fetchone() for table in TABLES]
     return QueueStats(
         **counts, orders_open=open_orders, oldest_at=min((row[0] for row in oldest if row), default=0.0)
+    )
+
+
+def fill(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """(bytes of a page, pages of the file, pages of it that are free)."""
+    return (
+        db.execute("PRAGMA page_size").fetchone()[0],
+        db.execute("PRAGMA page_count").fetchone()[0],
+        db.execute("PRAGMA freelist_count").fetchone()[0],
     )
 
 
@@ -158,6 +221,29 @@ def kept(db: sqlite3.Connection, key: str) -> str | None:
     """The remembered value."""
     row = db.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
     return cast(str, row[0]) if row else None
+
+
+def _count(db: sqlite3.Connection, change: int) -> None:
+    db.execute("UPDATE counts SET n = n + ? WHERE queue = 'readings'", (change,))
+
+
+def _counted(db: sqlite3.Connection) -> int:
+    """An outbox that is only looked at may be of the first version still."""
+    is_first = db.execute("PRAGMA user_version").fetchone()[0] < 2
+    query = "SELECT count(*) FROM readings" if is_first else "SELECT n FROM counts WHERE queue = 'readings'"
+    return int(db.execute(query).fetchone()[0])
+
+
+def _note_contacts(db: sqlite3.Connection, readings: Iterable[Reading]) -> None:
+    newest: dict[int, float] = {}
+    for reading in readings:
+        if reading.values.get("total") is not None and reading.source in ("scheduled", "on_demand"):
+            newest[reading.circuit_id] = max(reading.at, newest.get(reading.circuit_id, 0.0))
+    db.executemany(
+        "INSERT INTO contacts (circuit_id, at) VALUES (?, ?)"
+        " ON CONFLICT (circuit_id) DO UPDATE SET at = excluded.at WHERE excluded.at > at",
+        list(newest.items()),
+    )
 
 
 def _reading_row(reading: Reading) -> tuple[Any, ...]:

@@ -26,10 +26,13 @@ from ..errors import (
     Retry,
 )
 from ..model import Bus, Circuit, Meter, Schedule, Source
+from ..outbox.room import PAUSED, STRETCH
 from ..ports import BusStatus
 from ..transports import Link
 from .clocks import ClockKeeper
-from .errands import ClockErrand, ReadErrand
+from .discovery import Discovery
+from .errands import ERRANDS
+from .freeze import FreezeKeeper
 from .notices import Notices
 from .orders import OpenOrder, OrderDesk
 from .polling import MeterPoll, make_readings
@@ -62,6 +65,8 @@ class BusRunner:
         desk: OrderDesk,
         tuning: Tuning,
         rng: random.Random | None = None,
+        seen: Callable[[Meter, Circuit, object], None] = lambda meter, circuit, state: None,
+        contacts: dict[int, float] | None = None,
     ) -> None:
         self.bus = bus
         self.gateway_id = gateway_id
@@ -70,22 +75,26 @@ class BusRunner:
         self.recording = recording
         self.tuning = tuning
         self.zone = zone
-        self.exchange = Exchange(link, WireTiming.of(bus), self._unknown)
+        self.exchange = Exchange(link, WireTiming.of(bus), self.tell_unknown)
         self.stats = BusStats(self.exchange)
         self.unknown: list[dict[str, Any]] = []
         self.polls = {meter.id: MeterPoll(meter, schedules[meter.id], tuning) for meter in bus.meters}
         self._notices = notices
         self._desk = desk
+        self._seen = seen
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._drivers: dict[str, Driver] = {}
         self._queue = JobQueue()
         self._jobs = {meter.id: self._poll_job(meter) for meter in bus.meters}
         self._wake = asyncio.Event()
+        self._parked: list[OpenOrder] = []
+        self._yielded_at = 0.0
         self._is_stopping = False
         self._failed_in_row = 0
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self.clocks = ClockKeeper(self, schedules.values())
+        self.freezes = FreezeKeeper(self, {} if contacts is None else contacts)
 
     # ---- life ----
 
@@ -99,6 +108,7 @@ class BusRunner:
             self._queue.put(self._jobs[meter_id], now)
         self.clocks.start()
         self._unsubscribe = self.link.subscribe(self._link_changed)
+        self._desk.on_closed.append(self._order_closed)
         self._task = asyncio.create_task(self._run(), name=f"bus {self.bus.id}")
         return self._task
 
@@ -107,6 +117,8 @@ class BusRunner:
         self._is_stopping = True
         self._wake.set()
         self._unsubscribe()
+        if self._order_closed in self._desk.on_closed:
+            self._desk.on_closed.remove(self._order_closed)
         task, self._task = self._task, None
         if task is None:
             return
@@ -118,19 +130,24 @@ class BusRunner:
 
     def take(self, opened: OpenOrder) -> None:
         """An order for one of our meters."""
-        if opened.order.kind == "read":
-            job = ReadErrand(self, opened).job
-        elif opened.order.kind == "sync_clock":
-            job = ClockErrand(self, opened).job
+        opened.runner = self
+        if opened.order.kind == "discover":
+            opened.job = Discovery(self, opened).job
+        elif opened.order.kind in ERRANDS:
+            errand = ERRANDS[opened.order.kind](self, opened)
+            opened.hurry = errand.hurry if errand.is_change else None
+            opened.job = errand.job
         elif opened.circuit is not None:
             work = Switching(self, opened, opened.circuit)
             opened.hurry = work.hurry
-            job = work.job
+            opened.job = work.job
         else:
-            opened.finish("failed", f"meter {opened.meter.serial} has no such circuit")
+            opened.finish("failed", f"meter {opened.place} has no such circuit")
             return
-        opened.job = job
-        self.put(job)
+        if self._desk.must_wait(opened):
+            self._parked.append(opened)
+        else:
+            self.put(opened.job)
 
     def put(self, job: Job, delay_s: float = 0.0) -> None:
         """Do it after `delay_s`."""
@@ -170,6 +187,12 @@ class BusRunner:
         if not values.is_empty or values.refused:
             self._meter_alive(poll, wanted)
         self.recording.readings(make_readings(meter, values, source))
+        if values.at is not None and any(
+            found.get("total") is not None for found in values.circuits.values()
+        ):
+            self.freezes.answered(meter, values.at)
+        for circuit in meter.circuits:
+            self._seen(meter, circuit, values.of(circuit.number).get("switch"))
         self.clocks.compare(meter, values)
         return values
 
@@ -185,9 +208,20 @@ class BusRunner:
         """It answered something other than a sweep."""
         self._meter_alive(self.polls[meter.id], frozenset())
 
-    def count_unreachable(self) -> int:
-        """Orders of this bus whose meters do not answer."""
-        return sum(1 for opened in self._desk.open if opened.tries and opened.meter.id in self.polls)
+    def retry_s(self, tries: int) -> float:
+        """The pause after so many tries of an order whose meter does not answer; longer where many such orders wait."""
+        waiting = sum(1 for opened in self._desk.open if opened.tries and opened.meter_id in self.polls)
+        limit = max(self.tuning.retry_limit_s, waiting * self.tuning.retry_each_s)
+        return min(limit, self.tuning.retry_first_s * 2.0 ** min(tries - 1, 20))
+
+    def _order_closed(self, closed: OpenOrder) -> None:
+        """Orders that waited for another one of their meter go on."""
+        self._parked = [opened for opened in self._parked if not opened.is_done]
+        free = [opened for opened in self._parked if not self._desk.must_wait(opened)]
+        for opened in free:
+            self._parked.remove(opened)
+            if opened.job is not None:
+                self.put(opened.job)
 
     def driver_of(self, meter: Meter) -> Driver:
         """The driver of the meter's protocol on this bus."""
@@ -202,13 +236,15 @@ class BusRunner:
 
     # ---- events ----
 
-    def tell_password_refused(self, meter: Meter, circuit: Circuit, error: PasswordRefusedError) -> None:
+    def tell_password_refused(
+        self, meter: Meter, circuit: Circuit | None, error: PasswordRefusedError
+    ) -> None:
         """A person must give us the right password."""
-        ids = {
+        ids: dict[str, Any] = {
             "gateway_id": self.gateway_id,
             "bus_id": self.bus.id,
             "meter_id": meter.id,
-            "circuit_id": circuit.id,
+            "circuit_id": circuit.id if circuit is not None else None,
         }
         self._notices.tell_limited(("password", meter.id), 1, "password_refused", **ids, code=error.code)
 
@@ -260,7 +296,10 @@ class BusRunner:
         timeout: float | None = None
         if self.link.connected:
             now = self._now()
-            job = self._queue.pop(now)
+            job = self._queue.pop(now, before=Priority.SCHEDULED)
+            if job is None and self._is_background_due(now):
+                job = self._queue.pop_only(now, Priority.BACKGROUND)
+            job = job or self._queue.pop(now)
             if job is not None:
                 return job
             at = self._queue.next_at()
@@ -294,16 +333,31 @@ class BusRunner:
         while True:
             if self._is_stopping:
                 raise StopRunning
-            urgent = self._queue.pop(self._now(), before=priority)
+            urgent = self._queue.pop(self._now(), before=self._yield_to(priority))
             if urgent is None:
-                return
+                break
             await self._do(urgent)
+        if priority is Priority.BACKGROUND:
+            self._yielded_at = self._now()
+
+    def _yield_to(self, priority: Priority) -> Priority:
+        """What is done in the background lets all else go first, but on a bus that is never idle it must come to its turn."""
+        is_due = priority is Priority.BACKGROUND and self._is_background_due(self._now())
+        return Priority.SCHEDULED if is_due else priority
+
+    def _is_background_due(self, now: float) -> bool:
+        return now - self._yielded_at > self.tuning.background_turn_s
 
     def _poll_job(self, meter: Meter) -> Job:
         return Job(f"poll {meter.serial}", Priority.SCHEDULED, lambda line: self._poll(line, meter), meter.id)
 
     async def _poll(self, line: Line, meter: Meter) -> None:
         poll = self.polls[meter.id]
+        pressure = self.recording.recorder.pressure
+        poll.stretch = STRETCH[pressure]
+        if pressure >= PAUSED:
+            self._queue.put(self._jobs[meter.id], self._now() + self.tuning.paused_s)
+            return
         keys = poll.probe_keys() if poll.is_silent else poll.keys_due(self._now())
         try:
             if keys:
@@ -357,23 +411,37 @@ class BusRunner:
         if is_up:
             self._wake_silent()
             for opened in self._desk.open:
-                if opened.meter.id in self.polls:
-                    self._hurry_orders(opened.meter.id, is_back=False)
+                if opened.meter_id in self.polls:
+                    self._hurry_orders(opened.meter_id, is_back=False)
         self._wake.set()
 
     def _tell_meter(self, kind: str, meter: Meter, **data: Any) -> None:
         ids = {"gateway_id": self.gateway_id, "bus_id": self.bus.id, "meter_id": meter.id}
         self._notices.tell(kind, **ids, **data)
 
-    def _unknown(self, unknown: Unknown) -> None:
+    def tell_unknown(self, unknown: Unknown) -> None:
         """Kept for the operator to look at: hex, time, bus."""
         entry = {"at": self.clock.now(), "kind": unknown.kind, "hex": unknown.hex}
         self.unknown = [*self.unknown, entry][-self.tuning.unknown_frames_kept :]
-        ids = {"gateway_id": self.gateway_id, "bus_id": self.bus.id}
-        limit = self.tuning.unknown_frames_an_hour
+        size = len(unknown.hex) // 2
         self._notices.tell_limited(
-            ("unknown", self.bus.id), limit, "frame_unknown", **ids, fault=unknown.kind, hex=unknown.hex[:800]
+            ("unknown", self.bus.id),
+            self.tuning.unknown_frames_a_minute,
+            "frame_unknown",
+            window_s=60.0,
+            gateway_id=self.gateway_id,
+            bus_id=self.bus.id,
+            hex=unknown.hex[: 2 * self.tuning.unknown_frame_bytes],
+            size=size,
+            protocol=self._protocol,
+            reason=unknown.kind,
         )
+
+    @property
+    def _protocol(self) -> str:
+        """What is spoken on the bus, where it is one."""
+        spoken = {meter.model.protocol for meter in self.bus.meters}
+        return next(iter(spoken)) if len(spoken) == 1 else ""
 
     @staticmethod
     def _now() -> float:

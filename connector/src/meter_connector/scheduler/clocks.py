@@ -30,6 +30,7 @@ class ClockKeeper:
         self._jobs = {text: self._broadcast_job(text) for text in times}
         self._targets: dict[str, float] = {}
         self._told: dict[int, float] = {}
+        self.drifts: dict[int, float] = {}
 
     def start(self) -> None:
         """Plan the next broadcasts."""
@@ -84,12 +85,43 @@ class ClockKeeper:
         except WireError as error:
             _logger.debug("clock of meter %s: %s", meter.serial, error)
             return
+        if shown is None:
+            return
+        drift_s = self.note(meter, shown)
+        if self._may_set(meter, drift_s):
+            await self._set(line, meter)
+        self._bus.tell_drift("clock_checked", meter, self.drifts[meter.id])
+
+    def _may_set(self, meter: Meter, drift_s: float) -> bool:
+        """Meters that no broadcast reaches are set one by one, once a day at most, where their model has a way to."""
+        driver = self._bus.driver_of(meter)
+        is_single = meter.model.quirks.get("clock") == "write" or meter.model.protocol == "cjt188"
+        is_reached = driver.can_broadcast_clock and meter.model.quirks.get("clock") != "write"
+        return is_single and not is_reached and abs(drift_s) > self._bus.tuning.drift_set_s
+
+    async def _set(self, line: Line, meter: Meter) -> None:
+        """Set and read back; a meter that refuses keeps its time, and its drift is told."""
+        driver = self._bus.driver_of(meter)
+        try:
+            await driver.set_clock(line, meter, self._bus.local_time())
+            shown = await driver.read_clock(line, meter)
+        except LinkError:
+            raise
+        except WireError as error:
+            _logger.warning("clock of meter %s cannot be set: %s", meter.serial, error)
+            return
         if shown is not None:
-            self._check(meter, shown)
+            self.note(meter, shown)
+
+    def note(self, meter: Meter, shown: datetime) -> float:
+        """A clock was read: seconds by which it is ahead."""
+        self._check(meter, shown)
+        return self.drifts[meter.id]
 
     def _check(self, meter: Meter, shown: datetime) -> None:
         """Report a wrong clock once a day, and that it is right again."""
         drift_s = (shown - self._bus.local_time()).total_seconds()
+        self.drifts[meter.id] = drift_s
         if abs(drift_s) <= self._bus.tuning.drift_s:
             if self._told.pop(meter.id, None) is not None:
                 self._bus.tell_drift("clock_ok", meter, drift_s)

@@ -35,15 +35,14 @@ class Notices:
         key = f"{kind}:{uuid.uuid4().hex}"
         self._put(Event(key, kind, self._now(), gateway_id, bus_id, meter_id, circuit_id, data))
 
-    def tell_limited(self, limit: object, an_hour: int, kind: str, **what: Any) -> None:
-        """At most `an_hour` events under one limit; what was left out is counted in the next one."""
+    def tell_limited(
+        self, limit: object, count: int, kind: str, *, window_s: float = HOUR_S, **what: Any
+    ) -> None:
+        """At most `count` events within `window_s` under one limit; what was left out is counted in the next one, as `dropped`."""
         now = self._now()
-        times = self._times.setdefault(limit, deque(maxlen=an_hour))
-        if len(times) == an_hour and now - times[0] < HOUR_S:
+        times = self._times.setdefault(limit, deque(maxlen=count))
+        if len(times) == count and 0 <= now - times[0] < window_s:
             self._left_out[limit] = self._left_out.get(limit, 0) + 1
             return
         times.append(now)
-        left_out = self._left_out.pop(limit, 0)
-        if left_out:
-            what["left_out"] = left_out
-        self.tell(kind, **what)
+        self.tell(kind, **what, dropped=self._left_out.pop(limit, 0))

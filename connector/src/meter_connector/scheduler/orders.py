@@ -18,6 +18,7 @@ from ..clock import Clock
 from ..errors import OrderExpiredError, OrderSupersededError
 from ..model import Circuit, Meter, Order, OrderResult, ResultState, SwitchState
 from ..ports import Stage
+from ..steps import step
 from .queue import Job
 from .recording import Recording
 from .tuning import Tuning
@@ -25,6 +26,9 @@ from .tuning import Tuning
 _logger = logging.getLogger(__name__)
 
 SWITCHES = {"switch_on": "on", "switch_off": "off"}
+KEEP_POWER = {"keep_power_on", "keep_power_off"}
+RELAY = KEEP_POWER | SWITCHES.keys()
+CHANGES = {"write_parameters", "purchase", "alarm_on", "alarm_off", "sync_clock"}
 
 
 @dataclass(eq=False)
@@ -32,7 +36,7 @@ class OpenOrder:
     """One order under way. `is_sent`: the command may have reached the meter. Times are the event loop's."""
 
     order: Order
-    meter: Meter
+    meter: Meter | None
     circuit: Circuit | None
     desk: OrderDesk
     is_sent: bool = False
@@ -46,6 +50,23 @@ class OpenOrder:
     job: Job | None = None
     hurry: Callable[[bool], None] | None = None
     timer: asyncio.TimerHandle | None = None
+    runner: object = None
+
+    @property
+    def meter_id(self) -> int:
+        """0 for an order to a bus."""
+        return self.meter.id if self.meter is not None else 0
+
+    @property
+    def target(self) -> Meter:
+        """The meter of an order to a meter."""
+        assert self.meter is not None
+        return self.meter
+
+    @property
+    def place(self) -> str:
+        """For the log."""
+        return self.meter.serial if self.meter is not None else f"bus {self.order.bus_id}"
 
     @property
     def is_expired(self) -> bool:
@@ -59,9 +80,18 @@ class OpenOrder:
         if self.is_expired:
             raise OrderExpiredError(f"order {self.order.id}: expired")
 
-    def finish(self, state: ResultState, detail: str = "") -> None:
+    def must_follow(self, other: OpenOrder) -> bool:
+        """Must `other`, which came first, be over before this one begins? Changes of one meter keep their order."""
+        if self.meter_id == 0 or other.meter_id != self.meter_id:
+            return False
+        kinds = {self.order.kind, other.order.kind}
+        if kinds <= CHANGES:
+            return True
+        return kinds <= RELAY and bool(kinds & KEEP_POWER)
+
+    def finish(self, state: ResultState, detail: str = "", data: str = "") -> None:
         """The order is over; only the first end counts."""
-        self.desk.finish(self, state, detail)
+        self.desk.finish(self, state, detail, data)
 
 
 class OrderDesk:
@@ -74,6 +104,8 @@ class OrderDesk:
         self.finished: dict[str, int] = {}
         self._open: dict[tuple[int, int], OpenOrder] = {}
         self._newest: dict[int, int] = {}
+        self.on_closed: list[Callable[[OpenOrder], None]] = []
+        self.on_ended: Callable[[OpenOrder, str], None] | None = None
 
     @property
     def open(self) -> list[OpenOrder]:
@@ -82,13 +114,24 @@ class OrderDesk:
 
     def of_meter(self, meter_id: int) -> list[OpenOrder]:
         """Those of one meter."""
-        return [each for each in self._open.values() if each.meter.id == meter_id]
+        return [each for each in self._open.values() if each.meter_id == meter_id]
+
+    def must_wait(self, opened: OpenOrder) -> bool:
+        """Is an earlier order of its meter still open that must be over first?"""
+        for other in self._open.values():
+            if other is opened:
+                return False
+            if opened.must_follow(other):
+                return True
+        return False
 
     def is_open(self, order: Order) -> bool:
         """Is it being carried out already?"""
         return (order.id, order.generation) in self._open
 
-    def take(self, order: Order, stage: Stage, meter: Meter, circuit: Circuit | None) -> OpenOrder | None:
+    def take(
+        self, order: Order, stage: Stage, meter: Meter | None, circuit: Circuit | None
+    ) -> OpenOrder | None:
         """Open an order; None when it is over already (its result is on its way) or open."""
         if stage is Stage.DONE or self.is_open(order):
             return None
@@ -110,10 +153,13 @@ class OrderDesk:
         """An order that never opens."""
         self._tell(order, state, "unknown", detail)
 
-    def finish(self, opened: OpenOrder, state: ResultState, detail: str) -> None:
+    def finish(self, opened: OpenOrder, state: ResultState, detail: str, data: str = "") -> None:
         """See OpenOrder.finish."""
+        step("order.ended")
         if self.drop(opened):
-            self._tell(opened.order, state, opened.reported, detail)
+            self._tell(opened.order, state, opened.reported, detail, data)
+            if self.on_ended is not None:
+                self.on_ended(opened, state)
 
     def drop(self, opened: OpenOrder) -> bool:
         """Close without a result (the disk has one); False when it was closed before."""
@@ -123,10 +169,13 @@ class OrderDesk:
         if opened.timer is not None:
             opened.timer.cancel()
         self._open.pop((opened.order.id, opened.order.generation), None)
+        for tell in list(self.on_closed):
+            tell(opened)
         return True
 
     def close(self) -> None:
         """Forget all without a word: the disk knows them."""
+        self.on_closed.clear()
         for opened in self.open:
             self.drop(opened)
 
@@ -163,10 +212,12 @@ class OrderDesk:
         else:
             opened.finish("failed", "was sent, but could not be read back before it expired")
 
-    def _tell(self, order: Order, state: ResultState, reported: SwitchState, detail: str) -> None:
+    def _tell(
+        self, order: Order, state: ResultState, reported: SwitchState, detail: str, data: str = ""
+    ) -> None:
         self.finished[state] = self.finished.get(state, 0) + 1
         _logger.info(
             "order %s (%s, generation %s): %s %s", order.id, order.kind, order.generation, state, detail
         )
         now = self.clock.now()
-        self.recording.finished(OrderResult(order.id, order.generation, state, reported, now, detail))
+        self.recording.finished(OrderResult(order.id, order.generation, state, reported, now, detail, data))

@@ -24,6 +24,8 @@ class MeterPoll:
     tuning: Tuning
     failures: int = 0
     answered_at: float | None = None
+    stretch: float = 1.0
+    """Every period is so much longer than configured: the disk is filling."""
     due: dict[str, float] = field(default_factory=dict)
     _grid: dict[str, float] = field(default_factory=dict)
 
@@ -41,7 +43,7 @@ class MeterPoll:
             "live": self.schedule.live_s,
             "switch": self.schedule.switch_s,
         }
-        return {group: float(wanted[group]) for group in GROUPS if wanted[group] > 0 and keys[group]}
+        return {group: wanted[group] * self.stretch for group in GROUPS if wanted[group] > 0 and keys[group]}
 
     @property
     def is_silent(self) -> bool:

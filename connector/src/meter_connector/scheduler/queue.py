@@ -18,6 +18,7 @@ class Priority(enum.IntEnum):
     SWITCH_OFF = 1
     DEMAND = 2
     SCHEDULED = 3
+    BACKGROUND = 4
 
 
 @dataclass(eq=False)
@@ -70,6 +71,17 @@ class JobQueue:
                     del self._valid[job]
                     return job
         return None
+
+    def pop_only(self, now: float, priority: Priority) -> Job | None:
+        """The next job of one kind, whatever else is ready."""
+        self._ripen(now)
+        heap = self._ready[priority]
+        self._drop_stale(heap)
+        if not heap:
+            return None
+        job = heapq.heappop(heap)[2]
+        del self._valid[job]
+        return job
 
     def next_at(self) -> float | None:
         """When the next job becomes ready (in the past when one is); None when there is none."""

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from ..errors import OutboxError, Retry
 from ..model import Event, Order, OrderResult, Reading, SwitchState
 from ..ports import Recorder
+from ..steps import step
 from ..transports import Backoff
 
 _logger = logging.getLogger(__name__)
@@ -25,12 +26,15 @@ MAX_BATCH = 500
 class Recording:
     """One for all buses. `run` is its task."""
 
-    def __init__(self, recorder: Recorder, max_readings: int) -> None:
+    def __init__(self, recorder: Recorder, max_readings: int, max_events: int = 2000) -> None:
         self.recorder = recorder
         self.problem = ""
         self._steps: deque[Step] = deque()
         self._waiting = 0
         self._max = max_readings
+        self._events = 0
+        self._max_events = max_events
+        self.events_dropped = 0
         self._more = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -46,6 +50,7 @@ class Recording:
         """Take the readings of one sweep."""
         if not readings:
             return
+        step("readings.read")
         self._waiting += len(readings)
         if self._waiting >= self._max:
             self._room.clear()
@@ -57,16 +62,34 @@ class Recording:
             self._put(list(readings))
 
     def event(self, event: Event) -> None:
-        """Take an event."""
-        self._put(lambda: self.recorder.put_event(event))
+        """Take an event; a flood that the disk does not take is counted, not kept."""
+        if self._events >= self._max_events:
+            self.events_dropped += 1
+            return
+        self._events += 1
+
+        async def put() -> None:
+            await self.recorder.put_event(event)
+            self._events -= 1
+
+        self._put(put)
 
     def accepted(self, order: Order, reported: SwitchState, detail: str) -> None:
         """The meter acknowledged."""
         self._put(lambda: self.recorder.accept_order(order, reported, detail))
 
+    def progress(self, order: Order, data: str) -> None:
+        """How far it is."""
+        self._put(lambda: self.recorder.progress_order(order, data))
+
     def finished(self, result: OrderResult) -> None:
         """The order is over."""
-        self._put(lambda: self.recorder.finish_order(result))
+
+        async def finish() -> None:
+            await self.recorder.finish_order(result)
+            step("order.done")
+
+        self._put(finish)
 
     async def room(self) -> None:
         """Wait while too much waits for the disk."""
@@ -81,11 +104,11 @@ class Recording:
         backoff = Backoff(first_s=0.5, limit_s=30.0)
         while True:
             await self._more.wait()
-            step = self._steps.popleft()
+            work = self._steps.popleft()
             try:
-                await self._record(step)
+                await self._record(work)
             except OutboxError as error:
-                self._steps.appendleft(step)
+                self._steps.appendleft(work)
                 await self._pause(error, backoff)
                 continue
             backoff.reset()
@@ -94,12 +117,14 @@ class Recording:
                 self._more.clear()
                 self._idle.set()
 
-    async def _record(self, step: Step) -> None:
-        if not isinstance(step, list):
-            await step()
+    async def _record(self, work: Step) -> None:
+        if not isinstance(work, list):
+            await work()
             return
-        await self.recorder.put_readings(step)
-        self._waiting -= len(step)
+        batch = work
+        await self.recorder.put_readings(batch)
+        step("readings.stored")
+        self._waiting -= len(batch)
         if self._waiting < self._max:
             self._room.set()
 
@@ -112,8 +137,8 @@ class Recording:
         self.problem = str(error)
         await asyncio.sleep(pause_s)
 
-    def _put(self, step: Step) -> None:
-        self._steps.append(step)
+    def _put(self, work: Step) -> None:
+        self._steps.append(work)
         self._wake()
 
     def _wake(self) -> None:

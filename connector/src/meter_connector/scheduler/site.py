@@ -6,13 +6,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Hashable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
+from ..drivers import Unknown
 from ..errors import LinkError
 from ..model import Bus, Circuit, Gateway, Meter, Order, Schedule, SiteConfig
 from ..ports import BusLayer, BusStatus, GatewayStatus, Recorder, Stage
-from ..transports import BaseLink, DialInLimits, DialInListener, Refusal
+from ..transports import BaseLink, DialInLimits, DialInLink, DialInListener, Refusal
 from .bus import BusRunner
 from .gateways import GatewayWatch
 from .links import LinkPool, link_key, make_link
@@ -20,6 +22,7 @@ from .notices import Notices
 from .orders import OpenOrder, OrderDesk
 from .polling import MeterPoll
 from .recording import Recording
+from .supply import SupplyKeeper
 from .tuning import Tuning
 
 _logger = logging.getLogger(__name__)
@@ -47,10 +50,14 @@ class SiteScheduler:
     ) -> None:
         self.clock = clock
         self.tuning = tuning or Tuning()
-        self.recording = Recording(recorder, self.tuning.max_unrecorded)
+        self.recording = Recording(recorder, self.tuning.max_unrecorded, self.tuning.max_events)
         self.listener = DialInListener(listen_host, listen_port, limits, self._refused)
+        self.listener.on_strange = self._strange
         self.notices = Notices(self.recording.event, clock.now)
         self.desk = OrderDesk(clock, self.recording, self.tuning)
+        self.keeper = SupplyKeeper(recorder, clock, self.desk, self.notices, self.submit, self.tuning)
+        self.desk.on_ended = self.keeper.closed
+        self._contacts: dict[int, float] = {}
         self.problem = ""
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._pool = LinkPool(self.listener, make)
@@ -60,6 +67,7 @@ class SiteScheduler:
         self._meters: dict[int, tuple[BusRunner, Meter]] = {}
         self._recorder_task: asyncio.Task[None] | None = None
         self._listen_task: asyncio.Task[None] | None = None
+        self._keeper_task: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._broke = asyncio.Event()
         self._error: BaseException | None = None
@@ -70,6 +78,11 @@ class SiteScheduler:
             if self._recorder_task is None:
                 self._recorder_task = asyncio.create_task(self.recording.run(), name="recording")
                 self._recorder_task.add_done_callback(self._task_ended)
+                self._keeper_task = asyncio.create_task(self.keeper.run(), name="supply")
+                self._keeper_task.add_done_callback(self._task_ended)
+                self._contacts = await self.recording.recorder.contacts()
+            self.keeper.apply(site)
+            self.listener.now = lambda: datetime.fromtimestamp(self.clock.now(), site.timezone)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}
             polls = await self._stop_changed(wanted)
             await self._pool.keep_only({link_key(bus) for _, bus, _ in wanted.values()})
@@ -130,6 +143,8 @@ class SiteScheduler:
         """See ports.BusLayer."""
         async with self._changing:
             await self._cancel(self._listen_task)
+            await self._cancel(self._keeper_task)
+            self._keeper_task = None
             await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
             for watch in self._watches.values():
                 watch.close()
@@ -172,6 +187,8 @@ class SiteScheduler:
             self.desk,
             self.tuning,
             random.Random(self._rng.random()),  # noqa: S311 - jitter
+            self.keeper.seen,
+            self._contacts,
         )
         self._runners[bus.id] = runner
         self._signatures[bus.id] = signature
@@ -231,15 +248,18 @@ class SiteScheduler:
             found = self._find(opened.order)
             if isinstance(found, str):
                 opened.finish("failed", found)
-            elif found[1] is not opened.meter:
+            elif found[0] is not opened.runner:
                 self._move(opened, found)
 
-    def _move(self, opened: OpenOrder, found: tuple[BusRunner, Meter, Circuit | None]) -> None:
+    def _move(self, opened: OpenOrder, found: tuple[BusRunner, Meter | None, Circuit | None]) -> None:
         runner, opened.meter, opened.circuit = found
         runner.take(opened)
 
-    def _find(self, order: Order) -> tuple[BusRunner, Meter, Circuit | None] | str:
+    def _find(self, order: Order) -> tuple[BusRunner, Meter | None, Circuit | None] | str:
         """Bus, meter and circuit of an order, or what is wrong with it."""
+        if order.kind == "discover":
+            bus = self._runners.get(order.bus_id)
+            return (bus, None, None) if bus else f"bus {order.bus_id} is not in the configuration"
         if order.meter_id not in self._meters:
             return f"meter {order.meter_id} is not in the configuration"
         runner, meter = self._meters[order.meter_id]
@@ -247,6 +267,12 @@ class SiteScheduler:
         if circuit is None and order.kind in ("switch_on", "switch_off"):
             return f"meter {meter.serial} has no circuit {order.circuit_id}"
         return runner, meter, circuit
+
+    def _strange(self, link: DialInLink, message: bytes) -> None:
+        """A dial-in meter said something that is no answer and that nobody here can read: for a person."""
+        runner = next((each for each in self._runners.values() if each.link is link), None)
+        if runner is not None:
+            runner.tell_unknown(Unknown("acrel", message.hex().upper()))
 
     def _refused(self, refusal: Refusal) -> None:
         text = refusal.data.hex(" ").upper()

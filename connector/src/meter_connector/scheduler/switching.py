@@ -24,6 +24,7 @@ from ..errors import (
     PasswordRefusedError,
 )
 from ..model import Circuit, Reading, SwitchState
+from ..steps import step
 from .orders import SWITCHES, OpenOrder
 from .queue import Job, Priority
 
@@ -37,7 +38,7 @@ class Switching:
     def __init__(self, bus: BusRunner, opened: OpenOrder, circuit: Circuit) -> None:
         self._bus = bus
         self._open = opened
-        self._meter = opened.meter
+        self._meter = opened.target
         self._circuit = circuit
         self._tuning = bus.tuning
         self._wanted: Wanted = "on" if SWITCHES[opened.order.kind] == "on" else "off"
@@ -59,6 +60,7 @@ class Switching:
         if opened.is_expired and not opened.is_sent:
             opened.finish("expired", "expired before it could be sent")
             return
+        step("order.checked")
         if not await self._bus.recording.recorder.start_order(opened.order):
             opened.desk.drop(opened)
             return
@@ -90,10 +92,13 @@ class Switching:
         async def mark() -> None:
             await before()
             opened.is_sent = True
+            step("order.started")
+            asyncio.get_running_loop().call_soon(step, "order.sent")
 
         line.before = mark
         opened.commands += 1
         await driver.switch(line, self._meter, self._circuit, self._wanted)
+        step("order.answered")
 
     def _acknowledged(self) -> None:
         opened = self._open
@@ -164,9 +169,8 @@ class Switching:
         if asyncio.get_running_loop().time() < opened.window_until:
             self._again(self._delay())
             return
-        limit = max(self._tuning.retry_limit_s, self._bus.count_unreachable() * self._tuning.retry_each_s)
         self.job.priority = Priority.SCHEDULED
-        self._again(min(limit, self._tuning.retry_first_s * 2.0 ** min(opened.tries - 1, 20)))
+        self._again(self._bus.retry_s(opened.tries))
 
     def hurry(self, is_back: bool) -> None:
         """The meter is back, or at least the connection to its bus is: try now, with all priority only in the first case."""

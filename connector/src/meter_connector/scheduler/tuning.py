@@ -39,18 +39,36 @@ class Tuning:
     """With many such orders on a bus (a phase has failed) the pauses grow: a time-out of 0.75 s each takes a tenth of the bus."""
     busy_retries: int = 5
     """A meter that says it is busy is asked again so often."""
+    background_turn_s: float = 5.0
+    """Discovery gets one request in so long, however full the bus is: an eighth of it at most."""
+    progress_s: float = 3.0
+    """A discovery tells how far it is so often."""
+    plan_first_s: float = 5.0
+    """After a start the supply plan waits so long for Odoo's time and orders."""
+    plan_retry_s: float = 600.0
+    """A switch of the supply plan that failed is tried again."""
+    recovery_life_s: float = 3600.0
+    """So long a meter that tripped is tried to be closed again."""
     drift_s: float = 120.0
     """A meter clock that differs more than this is reported: tariff periods begin at the wrong time."""
+    drift_set_s: float = 10.0
+    """A clock that differs more than this is set, where meters are set one by one."""
     clock_check_delay_s: float = 5.0
     offline_grace_s: float = 5.0
     """A gateway that comes back within this time was never reported as offline."""
-    unknown_frames_an_hour: int = 12
-    """Events about frames that answer nothing; more are only counted."""
+    unknown_frames_a_minute: int = 20
+    """Events of a bus about frames that answer nothing; more are only counted."""
+    unknown_frame_bytes: int = 1024
+    """So much of one is told."""
     unknown_frames_kept: int = 50
     refusals_an_hour: int = 20
     """Events about callers that were sent away."""
     max_unrecorded: int = 2000
     """Readings that wait for the disk; with more, reading pauses."""
+    max_events: int = 2000
+    """Events that wait for the disk; more are only counted."""
+    paused_s: float = 30.0
+    """When the disk is nearly full, so often it is looked whether there is room again."""
     stop_s: float = 5.0
     """For the frame on the wire to end."""
     resume_window_s: float = 3.0

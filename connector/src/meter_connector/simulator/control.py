@@ -4,6 +4,7 @@ GET  /meters                     [{serial, address, model, unit, gateway, bus, r
 GET  /meters/SERIAL              true state: registers, relay, power, clock, faults, log of what was carried out
 POST /meters/SERIAL              {"registers": {"total": "12.34"}, "consume": "1.5", "faults": {"silent": true} or null,
                                   "relay": "on"/"off", "press_button": true, "clock_offset_s": 60,
+                                  "cover": "open"/"close"/"open terminal"/"close terminal", "power_loss_s": 600,
                                   "load": "2.5" (kW or m³/h instead of the curve, null = the curve)}
 GET  /links                      every bus: up, connected, counters, faults
 POST /links/GATEWAY/BUS          {"up": false, "faults": {"stale": 0.5} or null}

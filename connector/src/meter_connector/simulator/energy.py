@@ -90,6 +90,7 @@ class Energy:
         self._children_seen = [0, 0, 0, 0]
         self.days: deque[Frozen] = deque(maxlen=62)
         self.months: deque[Frozen] = deque(maxlen=12)
+        self.halves: deque[Frozen] = deque(maxlen=0)
         if not is_multi_rate and "t3" not in start:
             self.base["t3"] = self.base["total"]
 
@@ -112,6 +113,10 @@ class Energy:
             self.at_ms = edge
             self._take_children()
             self._freeze(edge + self.offset_ms)
+
+    def keep_profile(self, records: int) -> None:
+        """Keep so many half-hourly registers (a load profile); by default none, since a big site has many meters."""
+        self.halves = deque(self.halves, maxlen=records)
 
     def consume(self, amount: Decimal) -> None:
         """So much more (kWh, m³), at once, in the tariff of this moment."""
@@ -138,6 +143,8 @@ class Energy:
     def _freeze(self, own_ms: int) -> None:
         if own_ms % STEP_MS:
             return
+        if self.halves.maxlen:
+            self.halves.appendleft(Frozen(own_ms, self.cents()))
         moment = self.time.local(own_ms)
         if moment.hour == moment.minute == 0:
             frozen = Frozen(own_ms, self.cents())

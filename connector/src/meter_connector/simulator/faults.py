@@ -18,6 +18,8 @@ class MeterFaults:
     garble: float = 0.0  # one bit flipped in the answer
     lag_ms: int = 0  # answers so much later
     error: str = ""  # hexadecimal error byte answered to everything
+    mute_writes: bool = False  # carries out what changes it, and says nothing
+    missing: str = ""  # data identifiers it has not, parted by blanks; a beginning is enough
     relay_stuck: bool = False  # says yes, does nothing
     relay_lag_ms: int = -1  # instead of the model's, -1 = the model's
     clock_offset_s: int = 0  # meter clock ahead by

@@ -29,6 +29,31 @@ SILENT_S = 60.0
 most dead peers earlier (tcp_client.py); this is for boxes in between that acknowledge whatever is sent."""
 
 
+FLOOD_BYTES_S = 128 * 1024
+FLOOD_BURST = 1024 * 1024
+"""No six buses bring more: a connection that does for longer than a burst is noise, and is made anew after a pause."""
+
+
+class StreamFilter(Protocol):
+    """What stands between the connection and the meters' bytes; see heartbeat.py and acrel.py."""
+
+    hold_s: float
+    swallowed: int
+
+    @property
+    def is_holding(self) -> bool:
+        """Is something held back?"""
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes that belong to the meters."""
+
+    def flush(self) -> bytes:
+        """Give up waiting for the rest of what is held back."""
+
+    def clear(self) -> None:
+        """A new connection begins."""
+
+
 class Wire(Protocol):
     """One live connection below a link."""
 
@@ -85,7 +110,7 @@ class BaseLink:
         self.bytes_in = 0
         self.bytes_out = 0
         self.connections = 0
-        self._filter = HeartbeatFilter(heartbeat)
+        self._filter: StreamFilter = HeartbeatFilter(heartbeat)
         self._flush_handle: asyncio.TimerHandle | None = None
         self._wire: Wire | None = None
         self._up = asyncio.Event()
@@ -95,6 +120,7 @@ class BaseLink:
         self._timeouts = 0
         self._timeouts_allowed = SILENT_TIMEOUTS
         self._heard_at = 0.0
+        self._flood_room = float(FLOOD_BURST)
         self.silent_s = SILENT_S
 
     @property
@@ -166,6 +192,7 @@ class BaseLink:
             self._fail_reader("the connection was replaced by a newer one")
         self._clear()
         self._heard_at = asyncio.get_running_loop().time()
+        self._flood_room = float(FLOOD_BURST)
         self._up.set()
         if old is None:
             _logger.info("%s: connected", self.name)
@@ -178,7 +205,9 @@ class BaseLink:
         self.bytes_in += len(data)
         self._timeouts = 0
         self._timeouts_allowed = SILENT_TIMEOUTS
-        self._heard_at = asyncio.get_running_loop().time()
+        if self._is_flooded(len(data)):
+            self._drop(f"more than {FLOOD_BYTES_S} bytes a second came")
+            return
         self._deliver(self._filter.feed(data))
         if self._flush_handle is not None:
             self._flush_handle.cancel()
@@ -186,6 +215,14 @@ class BaseLink:
         if self._filter.is_holding:
             loop = asyncio.get_running_loop()
             self._flush_handle = loop.call_later(self._filter.hold_s, self._flush)
+
+    def _is_flooded(self, count: int) -> bool:
+        """Notes when we were spoken to, too."""
+        now = asyncio.get_running_loop().time()
+        room = self._flood_room + (now - self._heard_at) * FLOOD_BYTES_S
+        self._flood_room = min(room, float(FLOOD_BURST)) - count
+        self._heard_at = now
+        return self._flood_room < 0
 
     def _flush(self) -> None:
         self._flush_handle = None

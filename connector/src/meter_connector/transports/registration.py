@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 
 _PADDING = b"\r\n \t\0"
 """Units put line ends before and behind their packet; none of them is meant."""
+
+MIN_BEHIND_BANNER = 4
+"""A name this long is also found behind what a unit prints first ("CONNECT OK")."""
+
+_IMEI = re.compile(rb"imei:([0-9]{15})\Z", re.IGNORECASE)
 
 
 class Verdict(enum.Enum):
@@ -18,19 +24,40 @@ class Verdict(enum.Enum):
     UNKNOWN = "unknown"
 
 
+def forms_of(registration: bytes) -> tuple[bytes, ...]:
+    """The packets that mean this gateway. `imei:` and fifteen digits: units send the digits as text, with the word before them or not, or
+    packed into eight bytes; everything else means itself."""
+    match = _IMEI.match(registration)
+    if match is None:
+        return (registration,)
+    digits = match[1]
+    packed = bytes.fromhex("0" + digits.decode("ascii"))
+    return (digits, b"IMEI:" + digits, b"IMEI=" + digits, packed)
+
+
 class Registrar:
     """Knows the registration packets, each with the heartbeat of its gateway."""
 
     def __init__(self, known: Mapping[bytes, bytes]) -> None:
         self._known = dict(known)
         self._heartbeats = {heartbeat for heartbeat in known.values() if heartbeat}
+        named = sorted((re.escape(name) for name in known if len(name) >= MIN_BEHIND_BANNER), reverse=True)
+        self._somewhere = re.compile(b"|".join(named)) if named else None
 
     def judge(self, said: bytes, *, is_final: bool = False) -> tuple[Verdict, bytes, bytes]:
         """(verdict, the registration packet, the bytes behind it).
 
-        AMBIGUOUS: it is a known packet, and the beginning of a longer known one; `is_final` settles for the one it is.
+        AMBIGUOUS: it is a known packet, and the beginning of a longer known one; `is_final` settles for the one it is. UNKNOWN is what
+        is known so far: a name may still follow behind a banner.
         """
         said = self._without_heartbeats(said)
+        verdict = self._begins(said, is_final)
+        if verdict[0] is not Verdict.UNKNOWN or self._somewhere is None:
+            return verdict
+        found = self._somewhere.search(said)
+        return verdict if found is None else self._begins(said[found.start() :], is_final)
+
+    def _begins(self, said: bytes, is_final: bool) -> tuple[Verdict, bytes, bytes]:
         matches = [packet for packet in self._known if said.startswith(packet)]
         could_become = [
             packet for packet in self._known if len(packet) > len(said) and packet.startswith(said)

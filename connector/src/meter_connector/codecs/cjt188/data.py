@@ -135,6 +135,12 @@ def item_name(di: str, meter_type: int = 0x10) -> str | None:
     return None if row is None else str(row["name"])
 
 
+def field_keys(di: str, meter_type: int = 0x10) -> list[str]:
+    """Keys of an identifier's fields in their order, empty where the table has none."""
+    row = _find(di, meter_type)
+    return [] if row is None else [spec["key"] for spec in row["fields"]]
+
+
 def unit_of(code: int) -> str | None:
     """Unit of a unit code, None when it is not in the table."""
     return _UNITS.get(code, (None, 1))[0]
@@ -150,7 +156,9 @@ def _is_row(row: Mapping[str, Any], di: str, meter_type: int) -> bool:
 def _find(di: str, meter_type: int, size: int | None = None) -> dict[str, Any] | None:
     """The row; with ``size`` only one whose fields have exactly so many bytes (a type AA meter is known by it)."""
     for row in _TABLE["item"]:
-        if _is_row(row, di, meter_type) and size in (None, sum(map(_size, row["fields"]))):
+        if _is_row(row, di, meter_type) and (
+            row.get("is_open") or size in (None, sum(map(_size, row["fields"])))
+        ):
             return dict(row)
     return None
 
@@ -159,8 +167,9 @@ def _split(row: Mapping[str, Any], payload: bytes) -> dict[str, bytes]:
     parts = {}
     at = 0
     for spec in row["fields"]:
-        parts[spec["key"]] = payload[at : at + _size(spec)]
-        at += _size(spec)
+        size = len(payload) - at if spec["format"] == "raw" else _size(spec)
+        parts[spec["key"]] = payload[at : at + size]
+        at += size
     return parts
 
 

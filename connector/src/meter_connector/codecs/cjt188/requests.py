@@ -50,6 +50,13 @@ def write_clock(
     return Frame(normalise_address(address), f.WRITE, data, meter_type)
 
 
+def write(
+    address: str, di: str, payload: bytes, *, ser: int = 0, meter_type: int = 0x10, is_swapped: bool = False
+) -> Frame:
+    """04H: price table, days, purchase; ``payload`` as ``data.encode_item`` gives it."""
+    return Frame(normalise_address(address), f.WRITE, _head(di, ser, is_swapped) + payload, meter_type)
+
+
 def _head(di: str, ser: int, is_swapped: bool) -> bytes:
     try:
         data = bytes.fromhex(di)

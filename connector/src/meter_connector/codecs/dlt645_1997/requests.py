@@ -1,4 +1,4 @@
-"""Requests of DL/T 645-1997 as frames. Relay and prepayment are not standardised in 1997: read and broadcast time only."""
+"""Requests of DL/T 645-1997 as frames. Relay and prepayment are not standardised in 1997: read, clock and broadcast time only."""
 
 from datetime import datetime
 
@@ -17,6 +17,12 @@ def read(address: str, di: str) -> Frame:
 def read_more(address: str, di: str) -> Frame:
     """02H: the next part of an answer that said "more follows"."""
     return Frame(normalise_address(address), f.READ_MORE, pack_di(di))
+
+
+def write(address: str, di: str, value: bytes, password: str = "") -> Frame:
+    """04H with the four password bytes (eight digits, level first); of use for the clock items C010 and C011."""
+    data = pack_di(di) + bcd.from_digits(password.replace(":", "").strip() or "0", 4) + value
+    return Frame(normalise_address(address), f.WRITE, data)
 
 
 def broadcast_time(when: datetime, address: str = f.BROADCAST) -> Frame:

@@ -8,14 +8,18 @@ from typing import Any
 from ..base import CodecError
 from ..items import Catalogue, load_table
 from ..values import Reading, Value, Writable
+from . import load_profile
 
 STATUS_WORD_3 = "04000503"
+STATUS_BLOCK = "040005FF"
 _STATUS_CLASS = "040005"
 
 ITEMS = Catalogue(__package__, "items.toml")
 _STATUS = load_table(__package__, "status.toml")
 #: Text of N1 of a relay command, by code.
 RELAY_TEXTS: dict[int, str] = {int(code, 16): text for code, text in _STATUS["relay"]["actions"].items()}
+#: Name of an identifier of 03H.
+SECURITY_NAMES: dict[str, str] = _STATUS["security_items"]
 #: Name of a function code.
 SERVICES: dict[int, str] = {int(code, 16): text for code, text in _STATUS["services"].items()}
 
@@ -28,6 +32,10 @@ def decode_item(di: str, payload: bytes) -> Reading:
     give a Reading without values; ``Reading.problem`` says what did not fit.
     """
     reading = ITEMS.decode(di, payload)
+    if reading.di.startswith(load_profile.CLASS) and reading.name is not None:
+        return load_profile.decode_records(reading, payload)
+    if reading.di == STATUS_BLOCK:
+        return replace(reading, details=_block_bits(reading))
     if not reading.di.startswith(_STATUS_CLASS) or reading.is_block or not isinstance(reading.value, str):
         return reading
     bits = decode_status(int(reading.di[-2:], 16), int(reading.value, 16))
@@ -73,6 +81,23 @@ def switch_state(status_word_3: int | str | Decimal | Value | None) -> str:
     if is_open != is_wanted_open:
         return "pending"
     return "off" if is_open else "on"
+
+
+def keeps_power(word: str | None) -> bool | None:
+    """Bit 12 of status word 3 (printed); None where the word is not available. Older meters reserve the bit and show 0."""
+    return None if word is None else bool(decode_status(3, int(word, 16))["keep_power"])
+
+
+def _block_bits(reading: Reading) -> dict[str, object]:
+    """Words 1..7 of 040005FF bit by bit, under "word 1", ..., and the switch."""
+    words = [(number, value.value) for number, value in enumerate(reading.values, 1)]
+    found: dict[str, object] = {
+        f"word {number}": decode_status(number, int(word, 16))
+        for number, word in words
+        if isinstance(word, str)
+    }
+    third = dict(words).get(3)
+    return found | ({"switch": switch_state(third)} if third is not None else {})
 
 
 def status_word_3(*, relay_open: bool, relay_cmd_open: bool, keep_power: bool = False) -> int:

@@ -97,6 +97,76 @@ def _expiry(wire: bytes) -> str:
     return f"{'-'.join(pairs[:3])} {':'.join(pairs[3:])} (YY-MM-DD hh:mm:ss)"
 
 
+def _security_request(frame: Frame) -> Description:
+    """Name and operator; a purchase by the layout that its length tells, amounts as binary hundredths."""
+    di = frame.di or ""
+    found: Description = {"name": data.SECURITY_NAMES.get(di)}
+    if len(frame.payload) < 4:
+        return found
+    order = frame.payload[4:]
+    found |= {"operator_wire": frame.payload[:4].hex().upper(), "payload": order.hex().upper()}
+    layout = _PURCHASES.get(len(order)) if di in ("070102FF", "070108FF") else None
+    return found | ({"layout": layout[0], "values": _amounts(order, layout[1])} if layout else {})
+
+
+def _security_answer(frame: Frame) -> Description:
+    """The answer to a purchase tells remaining, count and customer number [S]."""
+    di = frame.di or ""
+    found: Description = {"name": data.SECURITY_NAMES.get(di), "payload": frame.payload.hex().upper()}
+    is_purchase = di == "070102FF" and len(frame.payload) == 14
+    return found | ({"values": _amounts(frame.payload, _PURCHASED)} if is_purchase else {})
+
+
+def _amounts(payload: bytes, fields: tuple[tuple[str, int, str], ...]) -> list[Description]:
+    found: list[Description] = []
+    at = 0
+    for name, size, kind in fields:
+        part = payload[at : at + size]
+        at += size
+        number = int.from_bytes(part, "little")
+        texts = {"money": f"{number // 100}.{number % 100:02}", "count": str(number)}
+        text = texts.get(kind) or (bcd.to_digits(part) if kind == "digits" else part.hex().upper())
+        found.append({"name": name, "value": text, "unit": "CNY" if kind == "money" else ""})
+    return found
+
+
+_PURCHASED = (
+    ("remaining amount", 4, "money"),
+    ("purchase count", 4, "count"),
+    ("customer number", 6, "digits"),
+)
+_PURCHASES = {
+    22: (
+        "security-30",
+        (
+            ("amount", 4, "money"),
+            ("purchase count", 4, "count"),
+            ("MAC1", 4, "raw"),
+            ("customer number", 6, "digits"),
+            ("MAC2", 4, "raw"),
+        ),
+    ),
+    26: (
+        "security-34",
+        (
+            ("amount", 4, "money"),
+            ("order number", 8, "digits"),
+            ("MAC1", 4, "raw"),
+            ("customer number", 6, "digits"),
+            ("MAC2", 4, "raw"),
+        ),
+    ),
+}
+
+
+def _cleared(frame: Frame) -> Description:
+    """19H, 1AH, 1BH: authority, and what is cleared."""
+    if len(frame.data) < _HEAD:
+        return {}
+    rest = frame.data[_HEAD:]
+    return _authority(frame.data) | ({"cleared": rest[::-1].hex().upper()} if rest else {})
+
+
 def _time_request(frame: Frame) -> Description:
     return {"time": description.print_time(frame.data)}
 
@@ -121,6 +191,10 @@ def _new_address(frame: Frame) -> Description:
 
 _Special = Callable[[Frame], Description]
 _REQUESTS: dict[int, _Special] = {
+    f.SECURITY: _security_request,
+    f.CLEAR_DEMAND: _cleared,
+    f.CLEAR_METER: _cleared,
+    f.CLEAR_EVENTS: _cleared,
     f.READ: _read_request,
     f.READ_MORE: _read_request,
     f.WRITE: _write_request,
@@ -131,6 +205,7 @@ _REQUESTS: dict[int, _Special] = {
     f.CHANGE_BAUD: _baud_request,
 }
 _ANSWERS: dict[int, _Special] = {
+    f.SECURITY: _security_answer,
     f.READ: _read_answer,
     f.READ_MORE: _more_answer,
     f.READ_ADDRESS: _address_answer,

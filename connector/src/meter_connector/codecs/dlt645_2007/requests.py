@@ -72,12 +72,26 @@ def read_address() -> Frame:
     return Frame(f.ANY, f.READ_ADDRESS)
 
 
-def write(address: str, di: str, value: bytes, password: Password, operator: str = "") -> Frame:
-    """14H. ``value``: the item's bytes, low first, as ``data.encode_item`` gives them."""
+def write(
+    address: str,
+    di: str,
+    value: bytes,
+    password: Password,
+    operator: str = "",
+    *,
+    max_data: int = MAX_WRITE,
+) -> Frame:
+    """14H. ``value``: the item's bytes, low first, as ``data.encode_item`` gives them. ``max_data``: some meters take more than the
+    standard's 50 bytes, which 13 and 14 day slots need."""
     data = pack_di(di) + password.encode() + pack_operator(operator) + value
-    if len(data) > MAX_WRITE:
-        raise CodecError(f"{len(data)} data bytes, a write carries at most {MAX_WRITE}")
+    if len(data) > max_data:
+        raise CodecError(f"{len(data)} data bytes, a write carries at most {max_data}")
     return Frame(normalise_address(address), f.WRITE, data)
+
+
+def security(address: str, di: str, data: bytes, operator: str = "") -> Frame:
+    """03H: identifiers 07xxxxFF with operator code; what follows is the layout of ``prepayment.toml`` or the maker's."""
+    return Frame(normalise_address(address), f.SECURITY, pack_di(di) + pack_operator(operator) + data)
 
 
 def write_address(new: str, address: str = f.ANY) -> Frame:

@@ -6,5 +6,7 @@ The exchange with real meters goes through pymodbus in the drivers; scaling of r
 from .describe import describe
 from .frame import Decoder, Frame
 from .matching import matches
+from .mbap import TcpDecoder
+from .mbap import describe as describe_tcp
 
-__all__ = ["Decoder", "Frame", "describe", "matches"]
+__all__ = ["Decoder", "Frame", "TcpDecoder", "describe", "describe_tcp", "matches"]

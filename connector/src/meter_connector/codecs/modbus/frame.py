@@ -24,7 +24,7 @@ _READS = frozenset({READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT})
 _REGISTER_READS = frozenset({READ_HOLDING, READ_INPUT})
 _WRITES_ONE = frozenset({WRITE_COIL, WRITE_REGISTER})
 _WRITES_MANY = frozenset({WRITE_COILS, WRITE_REGISTERS})
-_FUNCTIONS = _READS | _WRITES_ONE | _WRITES_MANY
+FUNCTIONS = _READS | _WRITES_ONE | _WRITES_MANY
 _MAX_QTY = {1: 2000, 2: 2000, 3: 125, 4: 125, 0x0F: 1968, 0x10: 123}
 
 
@@ -120,7 +120,7 @@ class Decoder(ScanDecoder[Frame]):
         """Try every length that the function allows; the first with a right CRC is it."""
         if len(window) < 2:
             return NeedMore()
-        if window[0] > MAX_UNIT or window[1] & 0x7F not in _FUNCTIONS:
+        if window[0] > MAX_UNIT or window[1] & 0x7F not in FUNCTIONS:
             return Rejected()
         if len(window) < _SHORTEST:
             return NeedMore()

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal
 
 from .. import bcd
 from ..base import CodecError
@@ -23,7 +23,7 @@ KINDS = {
     "bcd32": 2,
 }
 #: Maps that come with the connector.
-MAPS = ("acrel_ddsy1352", "hiking_dds238")
+MAPS = ("acrel_ddsy1352", "acrel_dtsd1352", "acrel_dtsy1352", "hiking_dds238")
 MAX_COUNT = 125
 #: A float32 has about seven figures; more would be invented.
 _FLOAT_FIGURES = 7
@@ -33,7 +33,8 @@ _FLOAT_FIGURES = 7
 class Register:
     """One value: ``address`` of its first word, ``function`` 3 or 4 (1 and 2: coils), ``kind`` a key of KINDS.
 
-    Value = raw * ``scale`` + ``offset``; ``is_low_word_first`` for 32 and 64 bits; ``none`` = raw words that mean "not available".
+    Value = raw * ``scale`` + ``offset``; ``is_low_word_first`` for 32 and 64 bits; ``is_byte_swapped``: low byte first within a word;
+    ``none`` = raw words that mean "not available".
     ``mask`` and ``shift`` cut bits out of an unsigned value first.
     """
 
@@ -48,6 +49,7 @@ class Register:
     none: int | None = None
     mask: int | None = None
     shift: int = 0
+    is_byte_swapped: bool = False
 
     @property
     def count(self) -> int:
@@ -69,7 +71,7 @@ def load_register(item: Mapping[str, Any]) -> Register:
     """One entry of a model; raises CodecError naming key and fault.
 
     Keys: key, address (int or "0x000B"), type, scale (text), unit, function, word_order ("high" or "low" first), offset, none, mask,
-    shift; ``count`` may be given and must then agree with the type.
+    shift, byte_order ("high" or "low" byte first within a word); ``count`` may be given and must then agree with the type.
     """
     key = str(item.get("key") or "?")
     kind = str(item.get("type", "uint16"))
@@ -81,6 +83,9 @@ def load_register(item: Mapping[str, Any]) -> Register:
     order = str(item.get("word_order", "high"))
     if order not in _WORD_ORDERS:
         raise CodecError(f"register {key}: word_order {order!r} is not high or low")
+    byte_order = str(item.get("byte_order", "high"))
+    if byte_order not in _WORD_ORDERS:
+        raise CodecError(f"register {key}: byte_order {byte_order!r} is not high or low")
     none = item.get("none")
     mask = item.get("mask")
     return Register(
@@ -95,6 +100,7 @@ def load_register(item: Mapping[str, Any]) -> Register:
         none=None if none is None else _integer(item, "none", None, 0, 2**64 - 1),
         mask=None if mask is None else _integer(item, "mask", None, 1, 2**64 - 1),
         shift=_integer(item, "shift", 0, 0, 63),
+        is_byte_swapped=_WORD_ORDERS[byte_order],
     )
 
 
@@ -140,7 +146,7 @@ def decode(register: Register, words: Sequence[int]) -> Decimal | None:
     if len(words) != register.count:
         raise CodecError(f"register {register.key}: {len(words)} words, {register.count} expected")
     ordered = tuple(reversed(words)) if register.is_low_word_first else tuple(words)
-    raw = b"".join(word.to_bytes(2, "big") for word in ordered)
+    raw = b"".join(word.to_bytes(2, "little" if register.is_byte_swapped else "big") for word in ordered)
     number = _decode_raw(register, raw)
     return None if number is None else number * register.scale + register.offset
 
@@ -157,7 +163,8 @@ def encode(register: Register, value: Decimal) -> list[int]:
         raw = bcd.from_digits(str(int(scaled)), size)[::-1]
     else:
         raw = _encode_integer(register, int(scaled), size)
-    words = [int.from_bytes(raw[at : at + 2], "big") for at in range(0, size, 2)]
+    order: Literal["little", "big"] = "little" if register.is_byte_swapped else "big"
+    words = [int.from_bytes(raw[at : at + 2], order) for at in range(0, size, 2)]
     return words[::-1] if register.is_low_word_first else words
 
 
@@ -218,7 +225,8 @@ def _decimal(item: Mapping[str, Any], key: str, default: str) -> Decimal:
 
 
 def named_map(name: str) -> dict[str, Any]:
-    """A map that comes with the connector (``acrel_ddsy1352``, ``hiking_dds238``): name, registers, switch; raises CodecError."""
+    """A map that comes with the connector (one of MAPS): name, registers, switch where it has one, ``unknown`` keys that no source
+    tells; raises CodecError."""
     if name not in MAPS:
         raise CodecError(f"register map {name!r} is not one of {', '.join(MAPS)}")
     return load_table(__package__, f"maps/{name}.toml")

@@ -31,7 +31,9 @@ class World:
 
 
 class Meter(ABC):
-    """A slave on a bus. `answer` is the protocol; everything else is physics."""
+    """A slave on a bus. `answer` is the protocol; everything else is physics. `writes`: control codes that change the meter."""
+
+    writes: frozenset[int] = frozenset()
 
     def __init__(self, spec: MeterSpec, world: World) -> None:
         self.spec = spec
@@ -67,7 +69,8 @@ class Meter(ABC):
         self.settle()
         if self.faults.error:
             return self.refuse(frame, int(self.faults.error, 16))
-        return self.answer(frame)
+        answer = self.answer(frame)
+        return None if self.faults.mute_writes and frame.control in self.writes else answer
 
     @abstractmethod
     def is_addressed(self, frame: Frame) -> bool:
@@ -76,6 +79,10 @@ class Meter(ABC):
     @abstractmethod
     def answer(self, frame: Frame) -> bytes | None:
         """Answer and carry out; the meter is settled and addressed."""
+
+    def is_missing(self, di: str) -> bool:
+        """Does the fault `missing` take this data identifier away?"""
+        return any(di.startswith(each.upper()) for each in self.faults.missing.split())
 
     @abstractmethod
     def refuse(self, frame: Frame, code: int) -> bytes | None:

@@ -1,4 +1,4 @@
-"""CJ/T 188-2004 water meter: 901F, read address 810A, valve A017 (protocols §4)."""
+"""CJ/T 188-2004 meters: frames, addresses, sleep, valve A017 (protocols §4). Data: cjt188_items.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from .. import bits
 from ..scanners import Frame
 from ..site import MeterSpec
 from .base import Meter, World
+from .cjt188_items import Items188
 
 ANY_TYPE, ANY_ADDRESS = 0xAA, b"\xaa" * 7
-CUBIC_METRE = 0x2C
 LONG_PREAMBLE = 20
 VALVE = {0x55: True, 0x99: False}
 
@@ -16,12 +16,15 @@ VALVE = {0x55: True, 0x99: False}
 class Cjt188Meter(Meter):
     """Cold water by default; the settings are quirks of the model (seams) and `simulate` keys."""
 
+    writes = frozenset({0x04, 0x15, 0x16, 0x2A})
+
     def __init__(self, spec: MeterSpec, world: World) -> None:
         super().__init__(spec, world)
         self.meter_type = int(str(spec.setting("meter_type", "10")), 16)
         self.di_order = str(spec.setting("di_order", "901F"))
         self.valve_control = int(str(spec.setting("valve_control", "04")), 16)
         self._awake_until_ms = 0
+        self.items = Items188(self)
 
     @property
     def own_address(self) -> bytes:
@@ -51,12 +54,21 @@ class Cjt188Meter(Meter):
         printed = (di[::-1] if is_swapped else di).hex().upper()
         if printed != "A017" and self.spec.setting("strict_di") and is_swapped != (self.di_order == "1F90"):
             return None
-        if frame.control == 0x01 and printed == "901F":
-            return self._build(0x81, self._own_order("901F") + bytes((serial_number,)) + self._reading())
+        if frame.control == 0x01:
+            payload = self.items.read(printed)
+            if payload is None:
+                return self.refuse(frame, 0)
+            return self._build(0x81, self._own_order(printed) + bytes((serial_number,)) + payload)
         if frame.control == 0x03 and printed == "810A":
             return self._build(0x83, self._own_order("810A") + bytes((serial_number,)))
         if frame.control == self.valve_control and printed == "A017":
             return self._valve(frame, di, rest)
+        if frame.control == 0x04 and printed != "A017":
+            is_done = self.items.write(printed, rest)
+            self.command("write", error="" if is_done else "01", di=printed, value=rest.hex().upper())
+            return (
+                self._build(0x84, di + frame.data[2:3] + self.status()) if is_done else self.refuse(frame, 1)
+            )
         return self.refuse(frame, 0)
 
     def _own_order(self, di: str) -> bytes:
@@ -64,17 +76,7 @@ class Cjt188Meter(Meter):
         data = bytes.fromhex(di)
         return data[::-1] if self.di_order == "1F90" else data
 
-    def _reading(self) -> bytes:
-        """Current and settlement volume with units, clock, status."""
-        months = self.energy.months
-        current = bits.bcd(self.energy.cents()["total"], 4)
-        settled = bits.bcd(months[0].cents["total"] if months else 0, 4)
-        unit = bytes((CUBIC_METRE,))
-        has_clock = bool(self.spec.setting("has_clock", True))
-        clock = bits.clock_bytes(self.clock(), "smhDMYC") if has_clock else b"\xff" * 7
-        return current + unit + settled + unit + clock + self._status()
-
-    def _status(self) -> bytes:
+    def status(self) -> bytes:
         """Two bytes; where the valve bits sit is the maker's choice a, b or c."""
         valve = 0 if self.is_supplied else 1
         battery = 1 if self.spec.setting("battery_low") else 0
@@ -94,7 +96,7 @@ class Cjt188Meter(Meter):
         now = self.world.time.wall_ms()
         self.relay.close(now, "valve") if wanted else self.relay.trip(now, "valve")
         self.settle()
-        return self._build(frame.control | 0x80, di + frame.data[2:3] + self._status())
+        return self._build(frame.control | 0x80, di + frame.data[2:3] + self.status())
 
     def refuse(self, frame: Frame, code: int) -> bytes:
         """Control | C0, SER and ST."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .. import bits
 from ..scanners import Frame
 from .dlt645 import BROADCAST, Dlt645Meter
 
 ILLEGAL, NO_DI, PASSWORD = 0x01, 0x02, 0x04
+MONTHS = {"941": 0, "981": 1}
 REGISTERS = ("total", "t1", "t2", "t3", "t4")
 
 
 class Dlt645Meter1997(Dlt645Meter):
-    """Protocols §3."""
+    """Protocols §3. `no_block`: refuses blocks, as many real meters do."""
+
+    writes = frozenset({0x04})
 
     def is_addressed(self, frame: Frame) -> bool:
         """Own address or 99…99."""
@@ -65,8 +68,15 @@ class Dlt645Meter1997(Dlt645Meter):
 
     def item(self, di: str) -> bytes | None:
         """The value of a data identifier (printed), None = this meter has no such."""
+        if self.is_missing(di) or (di.endswith("F") and self.spec.setting("no_block")):
+            return None
         if di[:3] == "901" and di[3] in "01234F":
-            return self._energy(di[3])
+            return self._energy(di[3], self.energy.cents())
+        if di[:3] in MONTHS and di[3] in "01234F":
+            months, index = self.energy.months, MONTHS[di[:3]]
+            return self._energy(
+                di[3], months[index].cents if index < len(months) else dict.fromkeys(REGISTERS, 0)
+            )
         if di in ("9020", "9110", "9120"):
             return bits.bcd(0, 4)
         if di[0] == "B":
@@ -81,8 +91,8 @@ class Dlt645Meter1997(Dlt645Meter):
         }.get(di)
         return make() if make else None
 
-    def _energy(self, which: str) -> bytes:
-        cents = self.energy.cents()
+    @staticmethod
+    def _energy(which: str, cents: Mapping[str, int]) -> bytes:
         names = REGISTERS if which == "F" else (REGISTERS[int(which)],)
         return b"".join(bits.bcd(cents[name], 4) for name in names)
 

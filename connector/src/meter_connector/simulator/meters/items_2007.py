@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import bits
 from ..energy import DAY_TABLE
-from .live import Live
+from .live import Live, live_values
 
 if TYPE_CHECKING:
     from .dlt645_2007 import Dlt645Meter2007
@@ -17,6 +17,9 @@ REGISTERS = ("total", "t1", "t2", "t3", "t4")
 NO_SUCH, ILLEGAL = 0x02, 0x01
 CLOCKS = {"04000101": "wDMY", "04000102": "smh", "0400010C": "smhwDMY"}
 MAX_DAY_SLOTS = 14
+SWITCHES = {"04000106": "zones", "04000107": "days", "04000108": "prices", "04000109": "steps"}
+FREEZES = {"00": 3, "01": 3, "06": 62}
+PREPAID = {"money": 0x200, "energy": 0x100}
 
 
 def day_table_bytes(table: Sequence[tuple[int, int, int]]) -> bytes:
@@ -29,6 +32,10 @@ class Parameters:
 
     def __init__(self, meter: Dlt645Meter2007) -> None:
         self.meter = meter
+        self.active = dict.fromkeys(SWITCHES.values(), 1)
+        self._done: set[str] = set()
+        self._counting_by: bytes | None = None
+        self._minute = -1
         zones = bits.reversed_hex("010101")  # from 1 January day table 1
         table = day_table_bytes(DAY_TABLE)
         self.values: dict[str, bytes] = {
@@ -46,11 +53,19 @@ class Parameters:
             "0400040E": bytes(6),
             "04000801": b"\x7f",
             "04000802": bits.bcd(1, 1),
-            "04000B01": bits.bcd(0, 1) + bits.bcd(1, 1),
+            **{f"04000B0{n}": bits.bcd(0, 1) + bits.bcd(1 if n == 1 else 99, 1) for n in (1, 2, 3)},
             **{f"04000F0{n}": bits.bcd(0, 4) for n in range(1, 5)},
             **{f"0400100{n}": bits.bcd(0, 4) for n in range(1, 6)},
             "04001401": bits.bcd(0, 2),
             "04001402": bits.bcd(60_000, 3),
+            "04090B01": bits.bcd(120_000, 3),
+            "04090B02": bits.bcd(60, 1),
+            "04000103": bits.bcd(15, 1),
+            "04000409": bits.bcd(1600, 3),
+            **{f"040300{n:02X}": bytes(4) for n in range(1, 21)},
+            **{
+                f"0406{kind}{n:02X}": bits.bcd(0, 4) for kind in ("00", "01", "02", "03") for n in range(1, 5)
+            },
             "04010000": zones,
             "04020000": zones,
             **{f"0401000{n}": table for n in range(1, 9)},
@@ -83,8 +98,50 @@ class Parameters:
     def put(self, di: str, value: bytes) -> None:
         """Keep a value that was checked."""
         self.values[di] = value
-        if di == "04010001":
-            self.meter.energy.day_table = self._day_table(value)
+        if di in SWITCHES:
+            self._done.discard(di)
+        self._minute = -1
+        self.follow()
+
+    # -- two sets ---------------------------------------------------------------------------------------------------------------
+    def follow(self) -> None:
+        """Change to the other set of what has come to its switch time, and count by the day table of today's zone; once a minute."""
+        minute = self.meter.clock_ms() // 60_000
+        if minute == self._minute:
+            return
+        self._minute = minute
+        now = self.meter.clock()
+        for di, what in SWITCHES.items():
+            moment = self._moment(self.values[di])
+            if di not in self._done and moment is not None and moment <= now.replace(tzinfo=None):
+                self._done.add(di)
+                self.active[what] = 3 - self.active[what]
+        number = self._table_of(now)
+        table = self.values.get(f"040{self.active['days']}00{number:02X}")
+        if table is not None and table is not self._counting_by:
+            self._counting_by = table
+            self.meter.energy.day_table = self._day_table(table)
+
+    def _table_of(self, now: datetime) -> int:
+        """The day table of the year zone that holds today; before the first zone of a year the last one goes on."""
+        wire = self.values[f"040{self.active['zones']}0000"]
+        zones = [
+            tuple(bits.unbcd(wire[i + n : i + n + 1]) or 0 for n in (2, 1, 0)) for i in range(0, len(wire), 3)
+        ]
+        begun = [zone for zone in zones if zone[:2] <= (now.month, now.day)]
+        return (max(begun) if begun else max(zones))[2] or 1
+
+    @staticmethod
+    def _moment(wire: bytes) -> datetime | None:
+        fields = bits.clock_fields(wire, "mhDMY")
+        try:
+            return (
+                datetime(2000 + fields["Y"], fields["M"], fields["D"], fields["h"], fields["m"])
+                if fields
+                else None
+            )
+        except ValueError:
+            return None
 
     @staticmethod
     def _day_table(value: bytes) -> tuple[tuple[int, int, int], ...]:
@@ -124,15 +181,17 @@ class Items:
             "03": self._event,
             "04": self._parameter,
             "05": self._frozen,
-            "1D": self._event,
-            "1E": self._event,
+            "1D": self.meter.events.item,
+            "1E": self.meter.events.item,
         }
         read = reader.get(di[:2])
-        return read(di) if read else None
+        return read(di) if read and not self.meter.is_missing(di) else None
 
     # -- 00: energy ---------------------------------------------------------------------------------------------------------------
     def _energy(self, di: str) -> bytes | None:
         kind, which, when = di[2:4], di[4:6], di[6:8]
+        if kind == "90":
+            return self.meter.wallet.item(di) if self.meter.wallet else None
         if kind not in ("00", "01", "02", "03", "04") or which not in ("00", "01", "02", "03", "04", "FF"):
             return None
         names = REGISTERS if which == "FF" else (REGISTERS[int(which)],)
@@ -173,10 +232,10 @@ class Items:
             if di[4:6] not in ("00", "01", "02", "03") or (di[4:6] == "00" and not has_total):
                 return None
             phases = range(int(di[4:6]), int(di[4:6]) + 1)
-        return b"".join(self._phase(live, di[2:4], phase) for phase in phases)
+        return b"".join(self.phase(live, di[2:4], phase) for phase in phases)
 
     @staticmethod
-    def _phase(live: Live, kind: str, phase: int) -> bytes:
+    def phase(live: Live, kind: str, phase: int) -> bytes:
         """One value of phase 1..3, 0 = all; phases the meter has not are filled with FF."""
         size = 2 if kind in ("01", "06") else 3
         if phase > len(live.voltage_dv):
@@ -207,52 +266,53 @@ class Items:
         return self.meter.parameters.values.get(di)
 
     def _status(self, word: int) -> bytes:
-        relay = self.meter.relay
-        value = 0
+        """Bits of a word; `status: {"4": 3}` of the settings sets further ones by word."""
+        value = int((self.meter.spec.setting("status") or {}).get(str(word), 0))
         if word == 1:
-            value = 0x01 if self.meter.spec.setting("external_switch") else 0
-        elif word == 3 and relay is not None:
-            value |= 0x10 if not relay.is_closed else 0
-            value |= 0x40 if not relay.is_commanded_closed else 0
-            value |= 0x80 if relay.is_about_to_trip or relay.is_alarm else 0
-            value |= 0x1000 if relay.is_keep_power else 0
+            value |= 0x01 if self.meter.spec.setting("external_switch") else 0
+            value |= 0x04 if self.meter.spec.setting("battery_low") else 0
+        elif word == 3:
+            value |= self._status_3()
         return value.to_bytes(2, "little")
+
+    def _status_3(self) -> int:
+        active = self.meter.parameters.active
+        places = {"days": 0, "zones": 5, "prices": 10, "steps": 11}
+        value = sum(1 << bit for what, bit in places.items() if active[what] == 2)
+        if self.meter.wallet is not None:
+            value |= PREPAID["money"]
+        relay = self.meter.relay
+        if relay is None:
+            return value
+        value |= 0x10 if not relay.is_closed else 0
+        value |= 0x40 if not relay.is_commanded_closed else 0
+        value |= 0x80 if relay.is_about_to_trip or relay.is_alarm else 0
+        return value | (0x1000 if relay.is_keep_power else 0)
 
     # -- 05: freezes --------------------------------------------------------------------------------------------------------------
     def _frozen(self, di: str) -> bytes | None:
-        """05 00 instant, 05 06 daily; second byte pair 00 time, 01 forward energy block; last: n-th last."""
-        lists = {"00": self.meter.instant, "06": self.meter.energy.days}
-        frozen = lists.get(di[2:4])
+        """05 00 timed, 05 01 instant, 05 06 daily; then 00 time, 01 forward, 02 reverse energies, 10 powers; last: n-th last."""
+        frozen = {"00": self.meter.timed, "01": self.meter.instant, "06": self.meter.energy.days}.get(di[2:4])
         index = int(di[6:8], 16) - 1
-        if frozen is None or not 0 <= index < max(len(frozen), 3 if di[2:4] == "00" else 62):
+        if frozen is None or not 0 <= index < FREEZES[di[2:4]]:
             return None
         entry = frozen[index] if index < len(frozen) else None
         if di[4:6] == "00":
             return bits.clock_bytes(self.meter.world.time.local(entry.at_ms), "mhDMY") if entry else bytes(5)
-        if di[4:6] == "01":
-            return b"".join(bits.bcd(entry.cents[name] if entry else 0, 4) for name in REGISTERS)
+        if di[4:6] in ("01", "02"):
+            is_forward = entry is not None and di[4:6] == "01"
+            return b"".join(
+                bits.bcd(entry.cents[name] if entry and is_forward else 0, 4) for name in REGISTERS
+            )
+        if di[4:6] == "10":
+            live = live_values(self.meter, entry.at_ms) if entry else None
+            if live is None:
+                return bytes(24)
+            return b"".join(self.phase(live, kind, phase) for kind in ("03", "04") for phase in range(4))
         return None
 
-    # -- 03, 1D, 1E: events -------------------------------------------------------------------------------------------------------
+    # -- 03: events ---------------------------------------------------------------------------------------------------------------
     def _event(self, di: str) -> bytes | None:
-        relay = self.meter.relay
-        counts = {
-            "03300000": self.meter.programmings,
-            "03300100": 0,
-            "03300D00": 0,
-            "03110000": 0,
-            "1D000001": relay.trips if relay else 0,
-            "1E000001": relay.closes if relay else 0,
-        }
-        if di in counts:
-            return bits.bcd(counts[di], 3)
-        record = {"1D000101": "trip", "1E000101": "close"}.get(di)
-        return self._record(self.meter.moves.get(record)) if record else None
-
-    def _record(self, move: tuple[datetime, str] | None) -> bytes:
-        """time(6) operator(4) and 18 bytes of energies; zeros when there was none."""
-        if move is None:
-            return bytes(28)
-        moment, operator = move
-        energy = bits.bcd(self.meter.energy.cents()["total"], 4)
-        return bits.clock_bytes(moment, "smhDMY") + bits.reversed_hex(operator.zfill(8)) + energy + bytes(14)
+        if di[:4] == "0333":
+            return self.meter.wallet.item(di) if self.meter.wallet else None
+        return self.meter.events.item(di)

@@ -30,15 +30,16 @@ class Live:
         return sum(self.power_dw)
 
 
-def live_values(meter: Meter) -> Live:
-    """What the meter would show now; steady within a minute."""
-    ms = meter.energy.at_ms
+def live_values(meter: Meter, at_ms: int | None = None) -> Live:
+    """What the meter would show now, or showed at a moment when it was supplied; steady within a minute."""
+    ms = meter.energy.at_ms if at_ms is None else at_ms
     key, minute = meter.energy.key, ms // 60_000
     phases = max(meter.spec.model.phases, 1)
     voltage = tuple(
         NOMINAL_DV + round((fraction(key, "u", n, minute) * 2 - 1) * SWING_DV) for n in range(phases)
     )
-    total_dw = meter.power_w() * 10 // meter.spec.ct_ratio
+    watts = meter.power_w() if at_ms is None else meter.energy.load_at(ms)
+    total_dw = watts * 10 // meter.spec.ct_ratio
     shares = [2 + fraction(key, "share", n) for n in range(phases)]
     power = [round(total_dw * share / sum(shares)) for share in shares]
     power[0] = total_dw - sum(power[1:])

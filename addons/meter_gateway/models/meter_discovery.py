@@ -1,0 +1,163 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..const import BAUDRATES, OPEN_ORDER_STATES
+
+#: Protocols with addresses to search by; a Modbus bus is tried address by address.
+SEARCHED_PROTOCOLS = ("dlt645-2007", "dlt645-1997", "cjt188", "modbus-rtu")
+PARAMETERS_GROUP = "property_utility.property_utility_group_function_parameters"
+
+
+class MeterDiscovery(models.Model):
+    """A search for meters on a bus: what answers there, compared with what is configured."""
+
+    _name = "meter.discovery"
+    _description = "Search for Meters"
+    _order = "id desc"
+    _rec_name = "bus_id"
+
+    bus_id = fields.Many2one("meter.bus", required=True, ondelete="cascade", index=True)
+    gateway_id = fields.Many2one(related="bus_id.gateway_id", store=True)
+    building_id = fields.Many2one(related="bus_id.building_id", store=True, index=True)
+    company_id = fields.Many2one(related="bus_id.company_id", store=True)
+    is_645_2007 = fields.Boolean("DL/T 645-2007", default=True)
+    is_645_1997 = fields.Boolean("DL/T 645-1997")
+    is_cjt188 = fields.Boolean("CJ/T 188")
+    is_modbus = fields.Boolean("Modbus RTU")
+    first_address = fields.Char("From Address", default="000000000000", required=True)
+    last_address = fields.Char("To Address", default="999999999999", required=True)
+    all_speeds = fields.Boolean(help="Try every speed, not only the bus's own. Takes much longer.")
+    order_id = fields.Many2one("meter.order", readonly=True, copy=False, ondelete="set null")
+    state = fields.Selection(
+        [
+            ("draft", "To Start"),
+            ("running", "Searching"),
+            ("done", "Finished"),
+            ("failed", "Failed"),
+            ("cancelled", "Cancelled"),
+        ],
+        default="draft",
+        required=True,
+        readonly=True,
+        copy=False,
+    )
+    progress = fields.Float(readonly=True, copy=False)
+    started_at = fields.Datetime(readonly=True, copy=False)
+    done_at = fields.Datetime(readonly=True, copy=False)
+    result = fields.Char(readonly=True, copy=False)
+    line_ids = fields.One2many("meter.discovery.line", "discovery_id", string="Found", copy=False)
+    known_count = fields.Integer("Known", compute="_compute_counts")
+    new_count = fields.Integer("New", compute="_compute_counts")
+    missing_count = fields.Integer("Missing", compute="_compute_counts")
+
+    _running_uniq = models.UniqueIndex(
+        "(bus_id) WHERE state = 'running'", "This bus is being searched already."
+    )
+
+    @api.depends("line_ids.state")
+    def _compute_counts(self):
+        for discovery in self:
+            states = discovery.line_ids.mapped("state")
+            discovery.known_count = states.count("known")
+            discovery.new_count = states.count("new")
+            discovery.missing_count = states.count("missing")
+
+    @api.depends("bus_id", "started_at")
+    def _compute_display_name(self):
+        for discovery in self:
+            started = discovery.started_at
+            at = f" {fields.Datetime.context_timestamp(discovery, started):%Y-%m-%d %H:%M}" if started else ""
+            discovery.display_name = f"{discovery.bus_id.display_name or ''}{at}"
+
+    @api.constrains("first_address", "last_address")
+    def _check_range(self):
+        for discovery in self:
+            first, last = discovery.first_address, discovery.last_address
+            if not all(text.isascii() and text.isdigit() and len(text) <= 14 for text in (first, last)):
+                raise UserError(self.env._("Addresses are up to fourteen digits."))
+            if int(first) > int(last):
+                raise UserError(self.env._("The first address is above the last."))
+
+    # -- starting and ending ------------------------------------------------------------------------
+
+    def _check_right(self):
+        if not self.env.su and not self.env.user.has_group(PARAMETERS_GROUP):
+            raise AccessError(self.env._("You have no right to search buses."))
+        self.check_access("write")
+
+    def _get_protocols(self):
+        flags = (self.is_645_2007, self.is_645_1997, self.is_cjt188, self.is_modbus)
+        return [protocol for protocol, flag in zip(SEARCHED_PROTOCOLS, flags, strict=True) if flag]
+
+    def action_start(self):
+        """Order the search. Reads of other meters on the bus go on in between."""
+        self.ensure_one()
+        self._check_right()
+        protocols = self._get_protocols()
+        if not protocols:
+            raise UserError(self.env._("Choose at least one protocol."))
+        if self.search_count([("bus_id", "=", self.bus_id.id), ("state", "=", "running")]):
+            raise UserError(self.env._("This bus is being searched already."))
+        data = {
+            "from": self.first_address.zfill(12),
+            "to": self.last_address.zfill(12),
+            "protocols": protocols,
+            "baudrates": list(BAUDRATES) if self.all_speeds else [],
+        }
+        self.line_ids.unlink()
+        order = self.env["meter.order"]._place("discover", self.bus_id, data)
+        self.write(
+            {
+                "order_id": order.id,
+                "state": "running",
+                "progress": 0,
+                "started_at": fields.Datetime.now(),
+                "done_at": False,
+                "result": False,
+            }
+        )
+
+    def action_cancel(self):
+        """Stop waiting; what was found stays."""
+        self._check_right()
+        for discovery in self.filtered(lambda discovery: discovery.state == "running"):
+            order = discovery.order_id.sudo()  # the order is this search's own
+            if order.state in OPEN_ORDER_STATES:
+                order._finish("superseded", self.env._("Cancelled by %s", self.env.user.name))
+            discovery._note_end("cancelled", self.env._("Cancelled by %s", self.env.user.name))
+
+    def action_adopt_all(self):
+        """Make meters of everything new."""
+        self.line_ids.filtered(lambda line: line.state == "new")._adopt()
+
+    def action_refresh(self):
+        """Show what was found meanwhile."""
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def _note_end(self, state, result=""):
+        self.write(
+            {
+                "state": state,
+                "result": result,
+                "done_at": fields.Datetime.now(),
+                **({"progress": 100} if state == "done" else {}),
+            }
+        )
+
+
+class MeterOrder(models.Model):
+    _inherit = "meter.order"
+
+    def _follow_discover(self, state, data, _at):
+        """Progress and end of a search."""
+        discovery = self.env["meter.discovery"].sudo().search([("order_id", "=", self.id)], limit=1)
+        if not discovery or discovery.state != "running":
+            return
+        if data:
+            discovery.line_ids._take_found(discovery, data.get("found"))
+            discovery.progress = self.progress
+        if state == "confirmed":
+            discovery.line_ids._add_missing(discovery)
+            discovery._note_end("done")
+        elif state in ("failed", "expired", "superseded"):
+            discovery._note_end("failed", self.result or "")

@@ -1,0 +1,135 @@
+"""Protective trips of meters (overload, malignant load, temperature): recovery by itself, after three in a row only by a person."""
+
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+#: Event kinds of protective trips -> alarm kinds.
+PROTECTIVE_TRIPS = {
+    "overload_trip": "overload",
+    "malignant_load_trip": "malignant_load",
+    "temperature_trip": "over_temperature",
+    "meter_tripped": "meter_tripped",
+}
+LOCK_EVENTS = ("protection_locked", "recovery_locked")
+#: Trips closer than this to the one before are in a row.
+IN_A_ROW = timedelta(hours=1)
+TRIPS_BEFORE_LOCK = 3
+RECOVERY_DELAY_S = 300
+
+
+class MeterSwitch(models.Model):
+    _inherit = "meter.switch"
+
+    protective_trips = fields.Integer("Protective Trips in a Row", readonly=True)
+    last_protective_trip_at = fields.Datetime("Last Protective Trip", readonly=True)
+    last_protective_kind = fields.Char(readonly=True)
+    is_locked = fields.Boolean(
+        readonly=True, help="Tripped too often to protect wiring and people; only a person restores it."
+    )
+    locked_at = fields.Datetime(readonly=True)
+
+    def _note_protective_trip(self, kind, at):
+        """The meter cut the supply by itself. It comes back after a while; after three in a row it is locked."""
+        self.ensure_one()
+        last = self.last_protective_trip_at
+        if last and at <= last:
+            return
+        trips = self.protective_trips + 1 if last and at - last <= IN_A_ROW else 1
+        wait = self._get_setting("meter_gateway.recovery_delay_s", RECOVERY_DELAY_S)
+        self.write(
+            {
+                "protective_trips": trips,
+                "last_protective_trip_at": at,
+                "last_protective_kind": kind,
+                "next_try_at": fields.Datetime.now() + timedelta(seconds=wait),
+            }
+        )
+        if trips >= self._get_setting("meter_gateway.trips_before_lock", TRIPS_BEFORE_LOCK):
+            self._lock_supply(at)
+
+    @api.model
+    def _get_setting(self, key, default):
+        return int(self.env["ir.config_parameter"].sudo().get_param(key, default))  # a setting, not a secret
+
+    def _lock_supply(self, at):
+        """No timer and no payment switches it on again."""
+        for switch in self.filtered(lambda switch: not switch.is_locked):
+            switch.write({"is_locked": True, "locked_at": at})
+            orders = self.env["meter.order"].search(
+                [("switch_id", "=", switch.id), ("kind", "=", "switch_on"), ("state", "=", "pending")]
+            )
+            for order in orders:
+                order._finish("superseded", self.env._("Locked after protective trips."))
+            message = self.env._(
+                "%(name)s is locked after %(count)s protective trips; somebody must look and restore it.",
+                name=switch.display_name,
+                count=switch.protective_trips,
+            )
+            self.env["meter.alarm"]._open("protection_locked", switch.circuit_id, message, at=at)
+            self.env["audit.entry"]._log("switch.locked", switch, after={"trips": switch.protective_trips})
+
+    def _restore(self, reason):
+        """A person has looked: unlock and switch on what is wanted on."""
+        for switch in self:
+            before = {"locked": switch.is_locked, "trips": switch.protective_trips}
+            switch.sudo().write(
+                {
+                    "is_locked": False,
+                    "locked_at": False,
+                    "protective_trips": 0,
+                    "next_try_at": False,
+                    "tries": 0,
+                }
+            )
+            self.env["audit.entry"]._log(
+                "switch.restored", switch, before=before, after={"locked": False, "trips": 0}, reason=reason
+            )
+            for kind in (*PROTECTIVE_TRIPS.values(), "protection_locked"):
+                self.env["meter.alarm"]._resolve(kind, switch.circuit_id)
+            if switch.desired != "off":
+                switch._set_desired("on", reason, "operator", force=True)
+
+    def _place_order(self, state, reason, source, expires_at):
+        """A locked supply keeps the wish and gets no order until it is restored."""
+        if state == "on" and self.is_locked:
+            if source == "operator":
+                raise UserError(
+                    self.env._(
+                        "%s is locked after protective trips. Look at it, then use Restore.",
+                        self.display_name,
+                    )
+                )
+            return self.env["meter.order"]
+        return super()._place_order(state, reason, source, expires_at)
+
+    @api.model
+    def _get_candidates(self, connector_id=None, circuit_ids=None):
+        """Neither locked supplies nor those that are off by their hours are ordered on again."""
+        candidates = super()._get_candidates(connector_id, circuit_ids)
+        return candidates.filtered(
+            lambda switch: (
+                switch.desired != "on" or not (switch.is_locked or switch.meter_id._is_off_by_plan())
+            )
+        )
+
+    def _is_expected_off(self):
+        """Is an open switch that shall be closed explained by its hours, or by a protective trip?"""
+        self.ensure_one()
+        recent = self.last_protective_trip_at and (
+            fields.Datetime.now() - self.last_protective_trip_at <= IN_A_ROW
+        )
+        return bool(self.is_locked or recent or self.meter_id._is_off_by_plan())
+
+    def action_restore(self):
+        """Ask what was found, then switch on."""
+        self._check_right()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "meter.restore.wizard",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Restore Supply"),
+            "context": {"default_switch_ids": self.filtered("is_locked").ids or self.ids},
+        }

@@ -1,0 +1,111 @@
+from datetime import timedelta
+
+from odoo import Command, fields
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tests import tagged
+
+from .common import MeterCase
+
+#: A Monday; 01:00 UTC is 09:00 in Shanghai.
+MONDAY = fields.Datetime.to_datetime("2026-03-09 00:00:00")
+
+
+@tagged("post_install", "-at_install")
+class TestSupplyPlan(MeterCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.operator = cls.make_user("op", "power_operator", buildings=cls.building)
+        weekend = {"saturday": False, "sunday": False}
+        cls.plan = cls.env["meter.supply.plan"].create(
+            {
+                "name": "Shop hours",
+                "period_ids": [
+                    Command.create({"from_hour": 8, "to_hour": 12, **weekend}),
+                    Command.create({"from_hour": 13.5, "to_hour": 24, **weekend}),
+                ],
+            }
+        )
+        cls.never = cls.env["meter.supply.plan"].create({"name": "Never"})
+
+    def assign(self, plan, meters=None, user=None):
+        wizard = self.env["meter.supply.plan.wizard"].with_user(user or self.operator)
+        vals = {"meter_ids": (meters or self.meter).ids, "plan_id": plan.id, "reason": "hours"}
+        wizard.create(vals).action_apply()
+
+    def config_of(self, meter):
+        config = self.face.api_config({"since": 0})
+        meters = [m for g in config["gateways"] for bus in g["buses"] for m in bus["meters"]]
+        return next(row for row in meters if row["id"] == meter.id)
+
+    def test_the_connector_gets_the_hours(self):
+        version = self.connector.config_version
+        self.assertNotIn("supply_plan", self.config_of(self.meter))
+        self.assign(self.plan)
+        self.assertGreater(self.connector.config_version, version)
+        self.assertEqual(
+            self.config_of(self.meter)["supply_plan"],
+            {
+                "kept_by": "connector",
+                "periods": [
+                    {"weekdays": [1, 2, 3, 4, 5], "from": "08:00", "to": "12:00"},
+                    {"weekdays": [1, 2, 3, 4, 5], "from": "13:30", "to": "24:00"},
+                ],
+            },
+        )
+        version = self.connector.config_version
+        self.plan.period_ids[0].from_hour = 9
+        self.assertGreater(self.connector.config_version, version)
+
+    def test_hours_are_those_of_the_site(self):
+        table = [(0, 30, True), (4, 30, False), (5, 30, True), (15, 59, True), (16, 0, False), (-1, 0, False)]
+        for hour, minute, is_on in table:
+            with self.subTest(hour=hour, minute=minute):
+                at = MONDAY + timedelta(hours=hour, minutes=minute)
+                self.assertEqual(self.plan._is_supply_time(at, "Asia/Shanghai"), is_on)
+        self.assertFalse(self.plan._is_supply_time(MONDAY - timedelta(hours=20), "Asia/Shanghai"), "Sunday")
+
+    def test_off_by_its_hours_is_neither_ordered_on_nor_an_alarm(self):
+        self.assign(self.never)
+        self.switch._set_desired("on", "x", "system")
+        self.switch._get_open_order()._finish("failed", "x")
+        self.ingest([{"circuit": self.circuit, "at": self.now, "switch": "off"}])
+        self.assertFalse(self.switch._get_open_order())
+        self.assertFalse(self.open_alarms("switch_unexpected"))
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertFalse(self.switch._get_open_order())
+        self.meter.supply_plan_id = False
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertEqual(self.switch._get_open_order().kind, "switch_on")
+
+    def test_keep_power_overrides_the_hours(self):
+        self.assign(self.plan)
+        version = self.connector.config_version
+        self.switch.with_user(self.operator)._set_keep_power(
+            fields.Datetime.now() + timedelta(hours=1), "party"
+        )
+        self.assertGreater(self.connector.config_version, version)
+        self.assertNotIn("supply_plan", self.config_of(self.meter))
+        self.switch._clear_keep_power("over")
+        self.assertIn("supply_plan", self.config_of(self.meter))
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.plan.kept_by = "meter"
+        with self.assertRaisesRegex(ValidationError, "no setting for hours"):
+            self.assign(self.plan)
+        plain = self.make_meter(self.bus, "5", "dd645-97")
+        with self.assertRaisesRegex(ValidationError, "no switch"):
+            plain.supply_plan_id = self.never
+        with self.assertRaisesRegex(ValidationError, "weekday"):
+            self.plan.period_ids[0].write(
+                dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday"), False)
+            )
+
+    def test_wrong_users(self):
+        for role in ("water_operator", "field_reader", "cashier", "auditor", "property_manager"):
+            with self.subTest(role=role), self.assertRaises(AccessError):
+                self.assign(self.plan, user=self.make_user(f"w_{role}", role))
+        with self.assertRaises(AccessError):
+            self.assign(self.plan, meters=self.far_meter)
+        with self.assertRaises(AccessError):
+            self.plan.with_user(self.make_user("cash", "cashier")).write({"name": "x"})

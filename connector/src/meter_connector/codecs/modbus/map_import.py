@@ -1,0 +1,161 @@
+"""A register map from the rows of a table (Excel, CSV), as its maker or an integrator wrote it: first row the headings, then one value a row.
+
+Nothing here reads files: the rows come as lists of cells, from whatever opened the workbook.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..base import CodecError
+from .registers import load_register
+
+#: Headings that are understood, in small letters without blanks, underscores and dots.
+HEADINGS = {
+    "key": ("key", "name", "item", "键", "名称", "项目", "数据项"),
+    "address": (
+        "address",
+        "register",
+        "registeraddress",
+        "addr",
+        "reg",
+        "地址",
+        "寄存器",
+        "寄存器地址",
+        "起始地址",
+    ),
+    "count": ("count", "words", "length", "registers", "长度", "字数", "寄存器数", "个数"),
+    "type": ("type", "datatype", "format", "类型", "数据类型"),
+    "scale": ("scale", "factor", "multiplier", "resolution", "倍率", "系数", "分辨率"),
+    "offset": ("offset", "偏移"),
+    "unit": ("unit", "单位"),
+    "function": ("function", "fc", "functioncode", "功能码"),
+    "word_order": ("wordorder", "order", "字序"),
+    "byte_order": ("byteorder", "字节序"),
+    "circuit": ("circuit", "loop", "回路"),
+    "none": ("none", "invalid", "无效值"),
+    "mask": ("mask", "掩码"),
+    "shift": ("shift", "移位"),
+}
+#: Words that makers use for the types of ``registers.KINDS``.
+TYPES = {
+    "u16": "uint16",
+    "ushort": "uint16",
+    "word": "uint16",
+    "unsigned": "uint16",
+    "s16": "int16",
+    "i16": "int16",
+    "short": "int16",
+    "signed": "int16",
+    "u32": "uint32",
+    "ulong": "uint32",
+    "dword": "uint32",
+    "s32": "int32",
+    "i32": "int32",
+    "long": "int32",
+    "u64": "uint64",
+    "s64": "int64",
+    "i64": "int64",
+    "float": "float32",
+    "f32": "float32",
+    "real": "float32",
+}
+_NUMBERS = ("count", "function", "circuit", "shift")
+_REQUIRED = ("key", "address")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """``registers`` as a meter model carries them; ``problems``: one line each, "row 7: …", rows counted as in the sheet."""
+
+    registers: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...]
+
+
+def read_rows(rows: Iterable[Sequence[object]]) -> Imported:
+    """The map in these rows. A wrong row is named and left out; without usable headings nothing is read."""
+    numbered = [(number, list(row)) for number, row in enumerate(rows, 1) if any(_text(cell) for cell in row)]
+    if not numbered:
+        return Imported((), ("the table is empty",))
+    (first, headings), body = numbered[0], numbered[1:]
+    columns = _columns(headings)
+    missing = [key for key in _REQUIRED if key not in columns.values()]
+    if missing:
+        return Imported((), (f"row {first}: no column for {', '.join(missing)}",))
+    registers: list[dict[str, Any]] = []
+    problems: list[str] = []
+    seen: dict[tuple[str, int], int] = {}
+    for number, cells in body:
+        try:
+            register = _read_row(columns, cells)
+            place = (str(register["key"]), int(register.get("circuit", 1)))
+            if place in seen:
+                raise CodecError(f"{place[0]} is already in row {seen[place]}")
+        except CodecError as error:
+            problems.append(f"row {number}: {error}")
+            continue
+        seen[place] = number
+        registers.append(register)
+    return Imported(tuple(registers), tuple(problems))
+
+
+def _columns(headings: Sequence[object]) -> dict[int, str]:
+    words = {word: key for key, words in HEADINGS.items() for word in words}
+    plain = {ord(letter): None for letter in " _.-()"}
+    found = {at: words.get(_text(cell).lower().translate(plain), "") for at, cell in enumerate(headings)}
+    return {at: key for at, key in found.items() if key}
+
+
+def _read_row(columns: Mapping[int, str], cells: Sequence[object]) -> dict[str, Any]:
+    register: dict[str, Any] = {}
+    for at, key in columns.items():
+        text = _text(cells[at]) if at < len(cells) else ""
+        if text:
+            register[key] = text
+    for key in _REQUIRED:
+        if key not in register:
+            raise CodecError(f"no {key}")
+    if "type" in register:
+        word = str(register["type"]).lower()
+        register["type"] = TYPES.get(word, word)
+    register["address"] = _address(str(register["address"]))
+    for key in _NUMBERS:
+        if key in register:
+            register[key] = _whole(key, str(register[key]))
+    load_register(register)
+    return register
+
+
+def _text(cell: object) -> str:
+    """A cell as text; whole numbers without ".0", which spreadsheets like to add."""
+    if cell is None or isinstance(cell, bool):
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _address(text: str) -> int:
+    """``0x000B``, ``000BH`` and decimal numbers. Addresses count from 0, as on the wire; 40001 and its like are refused, as nobody can
+    tell whether the maker counts from 0 or 1."""
+    try:
+        if text.lower().startswith("0x"):
+            number = int(text, 16)
+        elif text.upper().endswith("H"):
+            number = int(text[:-1], 16)
+        else:
+            number = int(text)
+    except ValueError:
+        raise CodecError(f"address {text!r} is not a number (hexadecimal ones as 0x000B or 000BH)") from None
+    if not 0 <= number <= 0xFFFF:
+        raise CodecError(f"address {text} is not between 0 and 65535")
+    if text.isdigit() and len(text) == 5 and text[0] in "34":
+        raise CodecError(f"address {text}: write the address on the wire, 0 for {text[0]}0001")
+    return number
+
+
+def _whole(key: str, text: str) -> int:
+    try:
+        return int(text, 0) if not text.isdigit() else int(text)
+    except ValueError:
+        raise CodecError(f"{key} {text!r} is not a whole number") from None

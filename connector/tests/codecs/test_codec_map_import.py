@@ -1,0 +1,84 @@
+"""Register maps from the rows of a workbook: headings as makers write them, wrong rows by number, nothing guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from meter_connector.codecs.modbus import registers
+from meter_connector.codecs.modbus.map_import import HEADINGS, read_rows
+
+HEAD = ["Name", "Register Address", "Data Type", "Factor", "Unit"]
+
+
+def test_a_map_comes_as_its_maker_wrote_it() -> None:
+    rows = [
+        [None, None, None],
+        HEAD,
+        ["total", "0000H", "U32", 0.01, "kWh"],
+        ["voltage_v", 11.0, "u16", "0.1", "V"],
+        [],
+        ["power_kw", "0x000D", "s16", 0.001, "kW"],
+    ]
+    found = read_rows(rows)
+    assert found.problems == ()
+    assert found.registers == (
+        {"key": "total", "address": 0, "type": "uint32", "scale": "0.01", "unit": "kWh"},
+        {"key": "voltage_v", "address": 11, "type": "uint16", "scale": "0.1", "unit": "V"},
+        {"key": "power_kw", "address": 13, "type": "int16", "scale": "0.001", "unit": "kW"},
+    )
+    assert len(registers.load_map(found.registers)) == 3
+
+
+def test_chinese_headings_are_read() -> None:
+    found = read_rows(
+        [
+            ["数据项", "寄存器地址", "数据类型", "倍率", "单位", "回路"],
+            ["total", "0000H", "uint32", "0.01", "kWh", "2"],
+        ]
+    )
+    assert found.registers[0]["circuit"] == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (["x", "40001", "u16", 1, ""], "row 3: address 40001"),
+        (["x", "zz", "u16", 1, ""], "row 3: address 'zz'"),
+        (["x", 70000, "u16", 1, ""], "row 3: address 70000"),
+        (["x", 1, "u24", 1, ""], "row 3: register x: type 'u24'"),
+        (["x", 1, "u16", 0, ""], "row 3: register x: scale"),
+        (["", 1, "u16", 1, ""], "row 3: no key"),
+        (["x", None, "u16", 1, ""], "row 3: no address"),
+        (["total", 8, "u16", 1, ""], "row 3: total is already in row 2"),
+    ],
+)
+def test_a_wrong_row_is_named_and_the_others_are_read(row: list[Any], problem: str) -> None:
+    found = read_rows([HEAD, ["total", 0, "u32", "0.01", "kWh"], row])
+    assert [each["key"] for each in found.registers] == ["total"]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(problem)
+
+
+def test_without_headings_nothing_is_guessed() -> None:
+    assert read_rows([]).problems == ("the table is empty",)
+    assert read_rows([["total", 0]]).registers == ()
+
+
+CELL = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["0x10", "total", "u32"])
+)
+
+
+@given(st.lists(st.lists(CELL, max_size=6), max_size=6))
+def test_whatever_is_in_the_cells_it_never_raises(rows: list[list[object]]) -> None:
+    head: list[object] = [words[0] for words in HEADINGS.values()]
+    for each in read_rows([head, *rows]).registers:
+        registers.load_register(each)

@@ -1,0 +1,139 @@
+"""The whole connector killed with SIGKILL at every labelled step, in real processes, with a real disk, a simulated bus behind TCP and an
+Odoo that speaks HTTP: nothing is done twice, nothing is lost, and the order's end reaches Odoo."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_odoo import FakeOdoo
+from meter_connector import steps
+from meter_connector.simulator.links import ListenLink
+from meter_connector.simulator.site import LinkSpec
+from test_order_kinds import PREPAID, PURCHASE_ON_WIRE
+from wirehelp import SimWire, meter_row, really
+
+CHILD = Path(__file__).with_name("step_child.py")
+SOURCE = Path(steps.__file__).parent
+ENDS = ("confirmed", "failed", "expired", "superseded")
+ORDER_STEPS = [label for label in steps.STEPS if label.startswith("order")]
+OTHER_STEPS = [label for label in steps.STEPS if not label.startswith("order")]
+KINDS: dict[str, dict[str, Any]] = {
+    "switch_off": {},
+    "purchase": {"amount": "10.00", "count": 7, "number": "1"},
+    "write_parameters": {"values": {"alarm_amount_1": "15.00"}},
+}
+
+
+async def start(odoo: FakeOdoo, folder: Path, label: str = "") -> asyncio.subprocess.Process:
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, str(CHILD), odoo.url, str(folder), *([label] if label else [])),
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+class Site:
+    """A prepaid meter behind TCP; counts the purchases that came over the wire."""
+
+    def __init__(self) -> None:
+        self.wire = SimWire([meter_row(1)], bus={"baudrate": 9600}, models=PREPAID)
+        self.purchases = 0
+        self.line = ListenLink(LinkSpec("tcp_client", host="127.0.0.1", port=0), self.wire.bus)
+        receive = self.wire.bus.receive
+
+        def counted(data: bytes, reply: Any) -> None:
+            self.purchases += data.count(PURCHASE_ON_WIRE)
+            receive(data, reply)
+
+        self.wire.bus.receive = counted  # type: ignore[method-assign]
+
+    def document(self) -> dict[str, Any]:
+        document = self.wire.document(schedule={"energy_s": 2, "live_s": 0, "switch_s": 0})
+        bus = document["gateways"][0]["buses"][0]
+        bus["link"] = {"kind": "tcp_client", "host": "127.0.0.1", "port": self.line.port}
+        return document
+
+    async def close(self) -> None:
+        await self.line.stop()
+        await self.wire.close()
+
+
+def test_every_label_stands_in_the_code_once_at_least() -> None:
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "steps.py"
+    )
+    assert set(re.findall(r'step\("([^"]+)"\)|step, "([^"]+)"\)', text)) >= {("", "order.sent")}
+    used = {one or other for one, other in re.findall(r'step\("([^"]+)"\)|step, "([^"]+)"\)', text)}
+    assert used == set(steps.STEPS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("label", ORDER_STEPS)
+def test_an_order_killed_at_a_step_is_carried_out_once_and_its_end_is_told(
+    tmp_path: Path, label: str, kind: str
+) -> None:
+    async def main() -> None:
+        site = Site()
+        await site.line.start()
+        with FakeOdoo(document=site.document()) as odoo:
+            odoo.order(1, kind, meter_id=101, circuit_id=1001, bus_id=0, data=json.dumps(KINDS[kind]))
+            first = await start(odoo, tmp_path, label)
+            async with asyncio.timeout(30):
+                assert await first.wait() == -signal.SIGKILL
+            assert not [result for result in odoo.results if result["state"] in ENDS]
+            again = await start(odoo, tmp_path)
+            await odoo.until(lambda: [each for each in odoo.results if each["state"] in ENDS], 40)
+            end = next(each for each in odoo.results if each["state"] in ENDS)
+            check(site, kind, end)
+            assert [each for each in odoo.results if each["state"] in ENDS] == [end]
+            assert odoo.readings_counted_once()
+            again.send_signal(signal.SIGKILL)
+            await again.wait()
+        await site.close()
+
+    really(main)
+
+
+def check(site: Site, kind: str, end: dict[str, Any]) -> None:
+    """What Odoo was told is what the meter has, and it has it once."""
+    meter: Any = site.wire.meters["S1"]
+    if kind == "switch_off":
+        assert (end["state"], end["reported"]) == ("confirmed", "off")
+        assert site.wire.moves("S1") == ["off"]
+    elif kind == "purchase":
+        assert site.purchases <= 1
+        assert len(meter.wallet.bought) <= 1
+        assert (end["state"] == "confirmed") == (len(meter.wallet.bought) == 1)
+        assert json.loads(end["data"])["count_after"] == meter.wallet.count
+    else:
+        assert end["state"] == "confirmed"
+        assert json.loads(end["data"])["parameters"] == {"alarm_amount_1": "15.00"}
+
+
+@pytest.mark.parametrize("label", OTHER_STEPS)
+def test_readings_survive_a_kill_at_a_step_and_count_once(tmp_path: Path, label: str) -> None:
+    async def main() -> None:
+        site = Site()
+        await site.line.start()
+        with FakeOdoo(document=site.document()) as odoo:
+            first = await start(odoo, tmp_path, label)
+            async with asyncio.timeout(30):
+                assert await first.wait() == -signal.SIGKILL
+            again = await start(odoo, tmp_path)
+            seen = len(odoo.readings)
+            await odoo.until(lambda: len(odoo.readings) >= seen + 3, 40)
+            assert odoo.readings_counted_once()
+            again.send_signal(signal.SIGKILL)
+            await again.wait()
+        await site.close()
+
+    really(main)
