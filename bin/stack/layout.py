@@ -18,6 +18,7 @@ PYTHON = VENV / "bin" / "python"
 ODOO_PREFIX = LOCAL / "odoo"  # Odoo 19, unpacked
 DOWNLOADS = LOCAL / "downloads"
 LOGS = LOCAL / "setup-log"
+INDEPENDENTS = LOCAL / "independents"  # programs of others that the tests talk to
 
 VAR = LOCAL / "var"  # everything below belongs to the service user
 PG_DATA = VAR / "postgres"

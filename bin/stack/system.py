@@ -27,6 +27,8 @@ PACKAGES = (
     "fonts-noto-cjk",
     "chromium",  # browser tests
     "poppler-utils",  # tests look at PDF pages
+    "socat",  # tests: a pair of pseudo-terminals as a serial line
+    "mbpoll",  # tests: a Modbus master that others wrote
     "git",
 )
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import layout, odoo_source, postgres
+from . import independents, layout, odoo_source, postgres
 from .console import StackError, good, note, step
 from .odoo_server import OdooServer
 from .services import free_port, own_by_service
@@ -32,7 +32,10 @@ def run_parts(parts: list[str]) -> int:
         if odoo:
             odoo.start()  # beside the connector's tests: one core each
         if "connector" in parts:
-            summaries.append(_pytest("connector", [str(layout.CONNECTOR / "tests")]))
+            peer = independents.ensure("dlt645", layout.CONNECTOR / "tests" / "peers" / "requirements.txt")
+            summaries.append(
+                _pytest("connector", [str(layout.CONNECTOR / "tests")], METER_PEER_DLT645=str(peer))
+            )
         if odoo:
             summaries.append(odoo.finish())
         if "system" in parts:
@@ -47,11 +50,11 @@ def run_parts(parts: list[str]) -> int:
     return 0 if all(passed for passed, _line in summaries) else 1
 
 
-def _pytest(part: str, paths: list[str]) -> tuple[bool, str]:
+def _pytest(part: str, paths: list[str], **settings: str) -> tuple[bool, str]:
     """Run pytest with its output on the terminal; the last line it prints is the summary."""
     step(f"Testing: {part}")
     words = [str(layout.PYTHON), "-m", "pytest", "-q", "-rfEs", *paths]
-    env = service_env(NO_COLOR="1")
+    env = service_env(NO_COLOR="1", **settings)
     summary = ""
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=layout.ROOT, env=env

@@ -1,6 +1,6 @@
 """The stand-in of Alipay as an independent client sees it (python-alipay-sdk 3.4.0). Run in that client's environment.
 
-    .local/judges/alipay/bin/python -P tests/fakes/judge_alipay.py STATE_DIRECTORY
+    .local/independents/judge-alipay/bin/python -P tests/fakes/judge_alipay.py STATE_DIRECTORY
 
 -P: this folder holds modules of the same names as the client. Uses nothing of ours. Ends with status 0 and the number of judgements, or with the first that failed.
 """

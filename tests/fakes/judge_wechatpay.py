@@ -1,6 +1,6 @@
 """The stand-in of WeChat Pay as an independent client sees it (wechatpayv3 2.0.4). Run in that client's environment.
 
-    .local/judges/wechatpay/bin/python -P tests/fakes/judge_wechatpay.py STATE_DIRECTORY
+    .local/independents/judge-wechatpay/bin/python -P tests/fakes/judge_wechatpay.py STATE_DIRECTORY
 
 -P: this folder holds modules of the same names as the client. Uses nothing of ours. Ends with status 0 and the number of judgements, or with the first that failed.
 """

@@ -23,7 +23,7 @@ from meter_connector.simulator.simtime import SimTime
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-PYTHON = Path(os.environ.get("METER_PEER_DLT645") or ROOT / ".local/peers/dlt645/bin/python")
+PYTHON = Path(os.environ.get("METER_PEER_DLT645") or ROOT / ".local/independents/dlt645/bin/python")
 NOON = 1795233600.0  # 2026-11-21 12:00 in Shanghai
 PATIENCE_S = 10.0
 
