@@ -63,8 +63,9 @@ class OdooServer:
                 "db_host": database.host,
                 "db_port": str(database.port),
                 "db_user": database.user,
+                # names the only database there is; a dbfilter besides would make Odoo ask the server for its databases at
+                # every request that carries no session, as those of the connector
                 "db_name": self.database,
-                "dbfilter": f"^{self.database}$",
                 "workers": str(self.workers),
                 "http_port": str(self.http_port),
                 "gevent_port": str(self.gevent_port),

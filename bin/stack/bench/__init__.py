@@ -50,7 +50,7 @@ def _measure(source: OdooSource, section: str) -> dict[str, Any]:
     from . import ingest, settlement
 
     module, addons = {
-        "ingest": (ingest, ["meter_gateway"]),
+        "ingest": (ingest, ["prepaid_billing"]),
         "settlement": (settlement, ["prepaid_billing"]),
     }[section]
     server = OdooServer(source, f"bench_{section}", workers=1)
