@@ -138,7 +138,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != const.PROVIDER_CODE:
             return super()._gateway_query()
         try:
-            return self._alipay_query_refund() if self.operation == "refund" else self._alipay_query_order()
+            return self._alipay_find_refund() if self.operation == "refund" else self._alipay_query_order()
         except AlipayError as error:
             raise UserError(self.provider_id._alipay_get_error_text(error)) from error
 
@@ -236,18 +236,12 @@ class PaymentTransaction(models.Model):
 
     # --- refunds --------------------------------------------------------------------------------------------------
 
-    def _send_refund_request(self):
-        """Ask Alipay to pay back. Money moved: done. Refused: error. No certain answer: pending, and the poller asks
-        with the same number.
+    def _gateway_refund(self):
+        """Ask Alipay to pay back. Money moved: refunded. Refused: refund_failed. No certain answer: refunding, and it is
+        asked again with the same number, which Alipay pays once.
         """
         if self.provider_code != const.PROVIDER_CODE:
-            return super()._send_refund_request()
-        data = self._alipay_request_refund()
-        self._process(const.PROVIDER_CODE, data)
-        return None
-
-    def _alipay_request_refund(self):
-        """Payment data of this refund after asking for it."""
+            return super()._gateway_refund()
         source = self.source_transaction_id
         content = {
             "out_trade_no": source.reference,
@@ -276,10 +270,6 @@ class PaymentTransaction(models.Model):
         except (AlipayError, UserError):
             data = None
         return data or self._alipay_prepare_refund("refunding")
-
-    def _alipay_query_refund(self):
-        """The refund as Alipay knows it; one it does not know is asked for again, with the same number."""
-        return self._alipay_find_refund() or self._alipay_request_refund()
 
     def _alipay_find_refund(self):
         """Payment data of a finished refund, None while Alipay knows none of this number."""

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import requests
 from odoo import fields
+from odoo.addons.payment_reconciliation.tests.common import send_refund
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -228,7 +229,7 @@ class LifeCases:
         transaction._post_process()
         for amount in (30.0, 20.0, 50.0):
             self.env.flush_all()
-            refund = transaction._refund(amount)
+            refund = send_refund(transaction, amount)
             self.assertEqual((refund.state, refund.amount), ("done", -amount))
             self.assertEqual(refund._gateway_query()["state"], "refunded")
             answer = self._send(transaction, out_refund_no=refund.reference)
@@ -243,14 +244,14 @@ class LifeCases:
         transaction = self._order()
         self._pay(transaction)
         self._fault("drop", match="alipay.trade.refund")
-        refund = transaction._refund(30.0)
+        refund = send_refund(transaction, 30.0)
         self.assertEqual(refund.state, "pending")
         refund._poll_gateway()
         self.assertEqual(refund.state, "done")
         order = self._control("order", out_trade_no=transaction.reference)["order"]
         self.assertEqual([item["fen"] for item in order["refunds"]], [3000])
         self._fault("drop", match="alipay.trade.refund", before=True)
-        second = transaction._refund(10.0)
+        second = send_refund(transaction, 10.0)
         self.assertEqual(second.state, "pending")
         second._poll_gateway()
         self.assertEqual(second.state, "done")
@@ -261,7 +262,7 @@ class LifeCases:
         transaction = self._order()
         self._pay(transaction)
         self._control("refund_outcome", outcome="hold")
-        refund = transaction._refund(30.0)
+        refund = send_refund(transaction, 30.0)
         self.assertEqual(refund.state, "pending")
         refund._poll_gateway()
         self.assertEqual(refund.state, "pending")
@@ -269,7 +270,7 @@ class LifeCases:
         refund._poll_gateway()
         self.assertEqual(refund.state, "done")
         self._control("refund_outcome", outcome="closed")
-        self.assertEqual(transaction._refund(10.0).state, "error")
+        self.assertEqual(send_refund(transaction, 10.0).state, "error")
 
     def test_case_28_finished_is_paid(self):
         transaction = self._order()

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from odoo import fields
+from odoo.addons.payment_reconciliation.tests.common import send_refund
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 
@@ -148,7 +149,7 @@ class TestRefund(GatewayCase):
 
     def test_a_refund_is_done_when_money_moved(self):
         self.standin.say(self._refunded())
-        refund = self.transaction._refund(30.0)
+        refund = send_refund(self.transaction, 30.0)
         self.assertEqual((refund.state, refund.amount), ("done", -30.0))
         (asked,) = self.standin.requests
         self.assertEqual(
@@ -167,15 +168,15 @@ class TestRefund(GatewayCase):
 
     def test_many_refunds_have_numbers_of_their_own(self):
         self.standin.say(self._refunded())
-        numbers = [self.transaction._refund(10.0).reference for _ in range(3)]
+        numbers = [send_refund(self.transaction, 10.0).reference for _ in range(3)]
         self.assertEqual(len(set(numbers)), 3)
 
     def test_case_36_and_37_an_unanswered_refund_is_repeated_with_the_same_number(self):
         self.standin.say((500, {}, b""))
-        refund = self.transaction._refund(30.0)
+        refund = send_refund(self.transaction, 30.0)
         self.assertEqual(refund.state, "pending")
         self.standin.say(ok(REFUND_QUERY), self._refunded("N"), self._found(refund.reference))
-        refund._process("alipay", refund._gateway_query())
+        refund._poll_gateway()
         self.assertEqual(refund.state, "done")
         numbers = {asked["biz_content"]["out_request_no"] for asked in self.standin.requests}
         self.assertEqual((numbers, len(self.standin.requests)), ({refund.reference}, 3))
@@ -183,35 +184,35 @@ class TestRefund(GatewayCase):
     def test_case_37_a_refund_whose_transaction_was_rolled_back_gets_its_number_again(self):
         self.standin.say(self._refunded())
         with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
-            first = self.transaction._refund(30.0).reference
+            first = send_refund(self.transaction, 30.0).reference
             raise ZeroDivisionError
-        self.assertEqual(self.transaction._refund(30.0).reference, first)
+        self.assertEqual(send_refund(self.transaction, 30.0).reference, first)
 
     def test_a_repeated_number_is_done_only_by_the_query_s_word(self):
         self.standin.say(self._refunded("N"), ok(REFUND_QUERY))
-        refund = self.transaction._refund(30.0)
+        refund = send_refund(self.transaction, 30.0)
         self.assertEqual(refund.state, "pending")
         self.standin.say(self._found(refund.reference))
-        refund._process("alipay", refund._gateway_query())
+        refund._poll_gateway()
         self.assertEqual(refund.state, "done")
 
     def test_case_35_refused_refunds_end_and_answers_about_others_do_not_count(self):
         self.standin.say(refuse(REFUND, "ACQ.SELLER_BALANCE_NOT_ENOUGH"))
-        refund = self.transaction._refund(30.0)
+        refund = send_refund(self.transaction, 30.0)
         self.assertEqual(refund.state, "error")
         self.standin.say((500, {}, b""))
-        refund = self.transaction._refund(20.0)
+        refund = send_refund(self.transaction, 20.0)
         for values in ({"out_trade_no": "OTHER"}, {"out_request_no": "OTHER"}, {"refund_amount": "x"}):
             self.standin.say(self._found(refund.reference, "20.00", **values))
             with self.assertRaises(UserError):
                 refund._gateway_query()
         self.standin.say(self._found(refund.reference, "19.99"))
-        refund._process("alipay", refund._gateway_query())
+        refund._poll_gateway()
         self.assertNotEqual(refund.state, "done")
 
     def test_case_36_more_than_was_paid_is_not_refunded(self):
         self.standin.say(self._refunded())
-        self.transaction._refund(70.0)
+        send_refund(self.transaction, 70.0)
         self.standin.requests.clear()
         with self.assertRaises(UserError):
             self.transaction._refund(30.01)
@@ -219,7 +220,7 @@ class TestRefund(GatewayCase):
 
     def test_a_notice_of_the_refund_wakes_who_waits_for_it(self):
         self.standin.say((500, {}, b""))
-        refund = self.transaction._refund(30.0)
+        refund = send_refund(self.transaction, 30.0)
         refund.gateway_next_poll_at = fields.Datetime.now() + timedelta(hours=1)
         changes = {"refund_fee": "30.00", "gmt_refund": "2026-11-21 11:00:00", "out_biz_no": refund.reference}
         self.assertTaken(self._notify(self.transaction, **changes))

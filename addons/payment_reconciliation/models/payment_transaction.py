@@ -117,6 +117,14 @@ class PaymentTransaction(models.Model):
             self.env._("Transaction %(reference)s cannot be asked about.", reference=self.reference)
         )
 
+    def _gateway_refund(self):
+        """Ask the gateway to pay this refund back; its payment data, with state "refund_failed" when it refuses for good.
+        UserError without a trustworthy answer. Called again with the same number until there is one, so a repetition must
+        not pay twice.
+        """
+        self.ensure_one()
+        raise UserError(self.env._("Refund %(reference)s cannot be sent.", reference=self.reference))
+
     def _gateway_close(self):
         """Make the order unpayable at the gateway: "closed", "paid" (too late) or "unknown" (ask again)."""
         self.ensure_one()

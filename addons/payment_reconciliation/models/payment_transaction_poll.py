@@ -18,9 +18,20 @@ class PaymentTransaction(models.Model):
 
     asked about -> closed at the gateway -> asked about again -> cancelled here. Only a gateway that closed the order, or
     says so, lets us cancel: a payer who is faster is confirmed, and one we do not know about is asked for again.
+
+    Refunds are stored first and sent from here: whatever breaks after the gateway took one, its number is known and goes
+    out again.
     """
 
     _inherit = "payment.transaction"
+
+    def _send_refund_request(self):
+        if not self._is_gateway_guarded():
+            return super()._send_refund_request()
+        self._set_pending()
+        self.gateway_next_poll_at = fields.Datetime.now()
+        self.env.ref("payment_reconciliation.payment_gateway_poll_cron")._trigger()
+        return None
 
     @api.model
     def _cron_gateway_poll(self):
@@ -68,10 +79,17 @@ class PaymentTransaction(models.Model):
 
     def _query_gateway(self):
         """The gateway's word after it went through all checks, or None."""
-        data = self._gateway_query()
+        data = self._ask_gateway()
         if data:
             self._process(self.provider_code, data)
         return data
+
+    def _ask_gateway(self):
+        """Payment data, None when the gateway knows nothing. A refund it knows nothing of never arrived: it is sent."""
+        if self.operation != "refund" or self.state != "pending":
+            return self._gateway_query()
+        is_asked_before = bool(self.gateway_polls)
+        return (is_asked_before and self._gateway_query()) or self._gateway_refund()
 
     def _is_gateway_overdue(self):
         limit = fields.Datetime.now() - timedelta(minutes=EXPIRY_MARGIN_MINUTES)

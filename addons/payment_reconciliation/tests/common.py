@@ -1,6 +1,9 @@
 """A gateway of dictionaries for Odoo's provider code 'none': it answers the hooks, all the rest is the real thing."""
 
+import contextlib
+
 from odoo import fields
+from odoo.exceptions import UserError
 from odoo.fields import Command
 
 CODE = "none"
@@ -16,6 +19,7 @@ class Gateway:
         self.known = {}
         self.close_answer = "closed"
         self.on_query = lambda transaction: None
+        self.on_refund = lambda refund: self.known.get(refund.reference)
         self.on_close = lambda transaction: None
         self.bill = None
         self.asked = []
@@ -24,6 +28,10 @@ class Gateway:
         self.asked.append(transaction.reference)
         self.on_query(transaction)
         return self.known.get(transaction.reference)
+
+    def refund(self, refund):
+        self.asked.append(f"refund {refund.reference}")
+        return self.on_refund(refund)
 
     def close(self, transaction):
         self.asked.append("close")
@@ -39,6 +47,7 @@ def install_gateway(registry, patch):
     patch(provider_class, "_get_guarded_codes", lambda self: codes(self) | {CODE})
     patch(provider_class, "_gateway_fetch_bill", lambda self, day: gateway.bill(day))
     patch(transaction_class, "_gateway_query", lambda self: gateway.query(self))
+    patch(transaction_class, "_gateway_refund", lambda self: gateway.refund(self))
     patch(transaction_class, "_gateway_close", lambda self: gateway.close(self))
     return gateway
 
@@ -84,6 +93,16 @@ def make_transaction(provider, amount=100.00, **values):
         }
         | values
     )
+
+
+def send_refund(transaction, amount):
+    """A refund, ordered as a person does it and sent as the poller does it; pending when there was no clear answer."""
+    refund = transaction._refund(amount)
+    assert refund.state == "pending", "nothing is sent before the order is stored"
+    with contextlib.suppress(UserError):
+        refund._poll_gateway()
+    refund._plan_next_poll()
+    return refund
 
 
 def make_data(transaction, **changes):

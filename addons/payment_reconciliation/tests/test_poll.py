@@ -166,6 +166,46 @@ class TestPoll(CronCase):
         self.assertEqual(refund.state, "draft")
         self.assertNotIn("close", self.gateway.asked)
 
+    def test_a_refund_is_stored_first_and_sent_by_the_poller(self):
+        refund = self._pay(self.transaction)._refund(40)
+        self.assertEqual(refund.state, "pending")
+        self.assertFalse(self.gateway.asked, "nobody is asked before the order is committed")
+        cron = self.env.ref("payment_reconciliation.payment_gateway_poll_cron")
+        self.assertTrue(self.env["ir.cron.trigger"].search_count([("cron_id", "=", cron.id)]))
+        self.gateway.known[refund.reference] = make_data(refund)
+        self._run_cron("poll")
+        self.assertEqual(self.gateway.asked, [f"refund {refund.reference}"])
+        self.assertEqual((refund.state, refund.gateway_next_poll_at), ("done", False))
+
+    def test_a_refund_without_an_answer_is_asked_about_and_sent_again_with_the_same_number(self):
+        refund = self._pay(self.transaction)._refund(40)
+        self.gateway.on_refund = lambda refund: self._raise(UserError("no connection"))
+        with mute_logger(POLL_LOGGER):
+            self._run_cron("poll")
+        self.assertEqual(refund.state, "pending")
+        self.gateway.on_refund = make_data
+        self._make_due(refund)
+        self._run_cron("poll")
+        number = refund.reference
+        self.assertEqual(self.gateway.asked, [f"refund {number}", number, f"refund {number}"])
+        self.assertEqual(refund.state, "done")
+
+    def test_a_refund_the_gateway_knows_of_is_not_sent_again(self):
+        refund = self._pay(self.transaction)._refund(40)
+        refund.gateway_polls = 1
+        self.gateway.known[refund.reference] = make_data(refund)
+        self._run_cron("poll")
+        self.assertEqual(self.gateway.asked, [refund.reference])
+        self.assertEqual(refund.state, "done")
+
+    def test_a_refused_refund_ends(self):
+        refund = self._pay(self.transaction)._refund(40)
+        refused = {"state": "refund_failed", "fen": ..., "gateway_reference": ..., "detail": "no money"}
+        self.gateway.known[refund.reference] = make_data(refund, **refused)
+        self._run_cron("poll")
+        self.assertEqual((refund.state, refund.state_message), ("error", "no money"))
+        self.assertEqual(self.transaction._refund(100).state, "pending", "its amount is free again")
+
     def test_real_and_test_payments_are_not_mixed(self):
         self._know()
         self.transaction.is_live = True

@@ -187,14 +187,10 @@ class PaymentTransaction(models.Model):
             raise UserError(self.provider_id._get_wechatpay_error_text(error)) from None
 
     def _query_wechatpay(self):
-        """A pending refund WeChat Pay knows nothing of never arrived: it is asked for again, with the same number."""
         client = self.provider_id._get_wechatpay_client()
-        if self.operation != "refund":
-            return client.query_order(self.reference)
-        facts = client.query_refund(self.reference)
-        if facts is None and self.state == "pending":
-            facts = client.refund(self._prepare_wechatpay_refund())
-        return facts
+        if self.operation == "refund":
+            return client.query_refund(self.reference)
+        return client.query_order(self.reference)
 
     def _gateway_close(self):
         """Close the order: closed, paid (the payer was faster) or unknown (ask again later)."""
@@ -208,24 +204,33 @@ class PaymentTransaction(models.Model):
 
     # --- refunds --------------------------------------------------------------------------------------------------
 
-    def _send_refund_request(self):
+    def _gateway_refund(self):
+        """Ask for the refund: the same number with the same values is the same refund, however often it is sent."""
         if self.provider_code != CODE:
-            return super()._send_refund_request()
-        self._request_wechatpay_refund()
-        return None
-
-    def _request_wechatpay_refund(self):
-        """Ask for the refund; without a clear answer it stays pending and is asked for again with the same number."""
-        self._set_pending()
+            return super()._gateway_refund()
         try:
             facts = self.provider_id._get_wechatpay_client().refund(self._prepare_wechatpay_refund())
-            self._process(CODE, self._normalize_wechatpay(facts))
-        except ApiError as error:
-            _logger.warning("Refund %s was answered with: %s", self.reference, error)
-            if error.is_verified and error.status < 500 and error.code not in RETRY_CODES:
-                self._set_error(self.provider_id._get_wechatpay_error_text(error))
+            return self._normalize_wechatpay(facts)
         except WechatPayError as error:
-            _logger.warning("Refund %s is without a clear answer: %s", self.reference, error)
+            _logger.warning("Refund %s was answered with: %s", self.reference, error)
+            text = self.provider_id._get_wechatpay_error_text(error)
+            if not self._is_wechatpay_refusal(error):
+                raise UserError(text) from None
+        return {
+            "provider_id": self.provider_id.id,
+            "refund_reference": self.reference,
+            "state": "refund_failed",
+            "detail": text,
+        }
+
+    def _is_wechatpay_refusal(self, error):
+        """Whether this is WeChat Pay's signed and final no."""
+        return (
+            isinstance(error, ApiError)
+            and error.is_verified
+            and error.status < 500
+            and error.code not in RETRY_CODES
+        )
 
     def _prepare_wechatpay_refund(self):
         source = self.source_transaction_id

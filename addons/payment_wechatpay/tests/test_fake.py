@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from odoo.addons.payment_reconciliation.tests.common import send_refund
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -332,7 +333,7 @@ class TestRefundWithFake(FakeCase):
         """A refund and what the gateway tells of it."""
         self._control("refund_outcome", outcome="hold")
         with mute_logger(*LOGGERS):
-            refund = transaction._refund(amount)
+            refund = send_refund(transaction, amount)
         self.assertEqual(refund.state, "pending")
         if outcome:
             self._tell("refund_outcome", outcome=outcome, out_refund_no=refund.reference)
@@ -365,7 +366,7 @@ class TestRefundWithFake(FakeCase):
         for fault in ({"kind": "drop"}, {"kind": "drop", "before": True}, {"kind": "wrong_signature"}):
             self._control("fault", where="api", match="/v3/refund/domestic/refunds", **fault)
             refund = self._refund(transaction, 10.00, outcome=None)
-            refund._process("wechatpay", refund._gateway_query())
+            refund._poll_gateway()
             self._tell("refund_outcome", outcome="success", out_refund_no=refund.reference)
             with self.subTest(fault):
                 self.assertEqual(refund.state, "done")

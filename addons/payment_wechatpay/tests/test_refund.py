@@ -1,5 +1,6 @@
 """Refunds over real HTTP: partial, many, without a clear answer, refused."""
 
+from odoo.addons.payment_reconciliation.tests.common import send_refund
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -46,7 +47,7 @@ class TestRefund(WechatpayCase):
         self.gateway.script = script
 
     def test_parts_with_numbers_of_their_own(self):
-        refunds = [self.transaction._refund(amount) for amount in (10.00, 20.50)]
+        refunds = [send_refund(self.transaction, amount) for amount in (10.00, 20.50)]
         orders = [parse_order(request) for request in self.gateway.requests]
         self.assertEqual(
             [
@@ -62,17 +63,17 @@ class TestRefund(WechatpayCase):
 
     def test_immediate_success(self):
         self.status = "SUCCESS"
-        self.assertEqual(self.transaction._refund(88.00).state, "done")
+        self.assertEqual(send_refund(self.transaction, 88.00).state, "done")
 
     def test_case_36_answer_lost_is_asked_again_with_the_same_number(self):
         for answer in ((502, {}, b""), (200, {}, b"{}"), (302, {"Location": "/"}, b"")):
             self._lose_answers(answer)
             with mute_logger(LOGGER):
-                refund = self.transaction._refund(10.00)
+                refund = send_refund(self.transaction, 10.00)
             self.assertEqual(refund.state, "pending")
             self.gateway.script = self._serve
             self.status = "SUCCESS"
-            refund._process("wechatpay", refund._gateway_query())
+            refund._poll_gateway()
             self.assertEqual(refund.state, "done")
             self.assertIn(refund.reference, self.known)
         self.assertEqual(len(self.known), 3)
@@ -80,17 +81,18 @@ class TestRefund(WechatpayCase):
     def test_case_36_request_that_never_arrived_is_sent_again_with_the_same_number(self):
         self.gateway.script = lambda *_request: (503, {}, b"")
         with mute_logger(LOGGER):
-            refund = self.transaction._refund(10.00)
+            refund = send_refund(self.transaction, 10.00)
         self.gateway.script = self._serve
-        data = refund._gateway_query()
-        self.assertEqual((data["state"], data["refund_reference"]), ("refunding", refund.reference))
+        refund._poll_gateway()
+        self.assertEqual(refund.state, "pending")
+        self.assertIn(refund.reference, self.known)
         numbers = {
             parse_order(request)["out_refund_no"] for request in self.gateway.requests if request[0] == "POST"
         }
         self.assertEqual(numbers, {refund.reference})
 
     def test_case_36_more_than_was_paid_is_refused_before_anybody_is_asked(self):
-        self.transaction._refund(50.00)
+        send_refund(self.transaction, 50.00)
         asked = len(self.gateway.requests)
         for amount in (38.01, 88.00):
             with self.subTest(amount), self.assertRaises(Exception):  # noqa: B017 - UserError or ValidationError
@@ -102,11 +104,11 @@ class TestRefund(WechatpayCase):
             {"code": "NOT_ENOUGH", "message": "基本账户余额不足，请充值后重新发起"}, 403
         )
         with mute_logger(LOGGER):
-            refund = self.transaction._refund(10.00)
+            refund = send_refund(self.transaction, 10.00)
         self.assertEqual(refund.state, "error")
         self.assertIn("余额不足", refund.state_message)
 
     def test_unsigned_refusal_is_no_refusal(self):
         self.gateway.script = lambda *_request: (403, {}, b'{"code":"NOT_ENOUGH","message":"x"}')
         with mute_logger(LOGGER):
-            self.assertEqual(self.transaction._refund(10.00).state, "pending")
+            self.assertEqual(send_refund(self.transaction, 10.00).state, "pending")
