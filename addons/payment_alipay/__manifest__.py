@@ -10,7 +10,6 @@
     "data": [
         "views/payment_alipay_templates.xml",
         "views/payment_provider_views.xml",
-        "data/ir_cron_data.xml",
         "data/payment_provider_data.xml",  # depends on the templates
     ],
     "assets": {

@@ -20,6 +20,9 @@ EXPIRY_MARGIN_MINUTES = 1
 #: Minutes after which a confirmed transaction should have been post-processed.
 SWEEP_MINUTES = 15
 
+#: Days before the end of a certificate from which people are told.
+CERTIFICATE_DAYS = 30
+
 #: Bills of a day are there from this hour (Beijing) of the next day.
 BILL_HOUR = 10
 #: Days back that are reconciled by themselves, and after which a missing bill is a case.
@@ -49,4 +52,5 @@ CASE_KINDS = [
     ("missing_there", "Here, not in the bill"),
     ("duplicate", "Twice in the bill"),
     ("bill_missing", "No bill"),
+    ("certificate_ends", "A certificate ends soon"),
 ]

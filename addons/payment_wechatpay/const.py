@@ -36,7 +36,5 @@ SHORTEST_EXPIRY_MIN = 2
 LONGEST_EXPIRY_MIN = 115
 #: Minutes a link to the WeChat app (H5) lives; asked for anew when it is older.
 H5_LINK_MIN = 4
-#: Days before a certificate's end when people are told.
-EXPIRY_WARNING_DAYS = 30
 #: Seconds between two questions about one order from an open payment page.
 ASK_AGAIN_S = 10

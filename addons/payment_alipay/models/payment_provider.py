@@ -134,13 +134,10 @@ class PaymentProvider(models.Model):
     def _get_guarded_codes(self):
         return super()._get_guarded_codes() | {const.PROVIDER_CODE}
 
-    @api.model
-    def _cron_alipay_certificates(self):
-        """Daily: say in the log which certificates end soon. Without them neither payments nor refunds work."""
-        for provider in self.search([("code", "=", const.PROVIDER_CODE), ("state", "!=", "disabled")]):
-            if provider.alipay_certificate_ends_soon:
-                ends = provider.alipay_certificate_ends_at.date()
-                _logger.error("Provider %s: an Alipay certificate ends on %s.", provider.id, ends)
+    def _get_gateway_certificate_end(self):
+        if self.code != const.PROVIDER_CODE:
+            return super()._get_gateway_certificate_end()
+        return self.sudo().alipay_certificate_ends_at
 
     def _get_gateway_expiry_minutes(self):
         if self.code != "alipay":

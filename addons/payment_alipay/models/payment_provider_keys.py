@@ -25,7 +25,7 @@ class PaymentProvider(models.Model):
             provider.alipay_own_public_key = key and get_public_text(key)
             provider.alipay_key_bits = key and key.key_size
             provider.alipay_certificate_ends_at = ends and ends.astimezone(UTC).replace(tzinfo=None)
-            provider.alipay_certificate_ends_soon = bool(ends and (ends - datetime.now(UTC)).days < 30)
+            provider.alipay_certificate_ends_soon = provider._is_gateway_certificate_ending()
 
     def _alipay_read_key(self):
         try:

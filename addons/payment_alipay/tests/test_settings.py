@@ -76,11 +76,13 @@ class TestSettings(AlipayHttpCase):
         self.assertFalse(self.provider.alipay_certificate_ends_at)
         self._use_certificates(alipay_app_certificate=keyring.make_certificate("app", days=20))
         self.assertTrue(self.provider.alipay_certificate_ends_soon)
-        with self.assertLogs("odoo.addons.payment_alipay", "ERROR") as logs:
-            self.env["payment.provider"]._cron_alipay_certificates()
-        self.assertIn(f"Provider {self.provider.id}", "\n".join(logs.output))
+        self.provider._watch_gateway_certificate()
+        case = self.env["payment.gateway.case"].search([("provider_id", "=", self.provider.id)])
+        self.assertEqual((case.kind, case.state), ("certificate_ends", "open"))
         self._use_certificates()
         self.assertFalse(self.provider.alipay_certificate_ends_soon)
+        self.provider._watch_gateway_certificate()
+        self.assertEqual(case.state, "done")
         self.assertTrue(self.provider.alipay_certificate_ends_at)
 
     def test_a_disabled_provider_may_be_filled_in_step_by_step(self):

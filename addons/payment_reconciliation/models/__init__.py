@@ -1,6 +1,7 @@
 from . import (
     payment_gateway_case,
     payment_provider,
+    payment_provider_certificate,
     payment_reconciliation,
     payment_reconciliation_line,
     payment_transaction,

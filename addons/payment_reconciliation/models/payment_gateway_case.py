@@ -85,7 +85,10 @@ class PaymentGatewayCase(models.Model):
                 )
 
     def _get_told_users(self):
-        for group in ("account.group_account_manager", "base.group_system"):
+        groups = ["account.group_account_manager", "base.group_system"]
+        if self.kind == "certificate_ends":
+            groups.reverse()  # who can replace it comes first
+        for group in groups:
             users = self.env.ref(group).all_user_ids.filtered(
                 lambda user: user.active and not user.share and self.company_id in user.company_ids
             )

@@ -1,1 +1,9 @@
-from . import test_guard, test_matching, test_parallel, test_poll, test_reconciliation, test_rights
+from . import (
+    test_certificate,
+    test_guard,
+    test_matching,
+    test_parallel,
+    test_poll,
+    test_reconciliation,
+    test_rights,
+)

@@ -1,11 +1,10 @@
 import re
-from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.http import request
 
-from ..const import CODE, CURRENCY, EXPIRY_WARNING_DAYS, LONGEST_EXPIRY_MIN, METHOD_CODE, SHORTEST_EXPIRY_MIN
+from ..const import CODE, CURRENCY, LONGEST_EXPIRY_MIN, METHOD_CODE, SHORTEST_EXPIRY_MIN
 from ..user_agent import choose_kind
 from ..wechatpay import keys
 from ..wechatpay.client import is_loopback_url
@@ -124,6 +123,11 @@ class PaymentProvider(models.Model):
 
     # --- checks ---------------------------------------------------------------------------------------------------
 
+    def _get_gateway_certificate_end(self):
+        if self.code != CODE:
+            return super()._get_gateway_certificate_end()
+        return self.sudo().wechatpay_certificate_until
+
     @api.depends("wechatpay_certificate")
     def _compute_wechatpay_certificate(self):
         for provider in self:
@@ -134,9 +138,7 @@ class PaymentProvider(models.Model):
             provider.wechatpay_certificate_serial = certificate and keys.get_certificate_serial(certificate)
             until = certificate and certificate.not_valid_after_utc.replace(tzinfo=None)
             provider.wechatpay_certificate_until = until
-            provider.wechatpay_is_certificate_ending = bool(
-                until and until < fields.Datetime.now() + timedelta(days=EXPIRY_WARNING_DAYS)
-            )
+            provider.wechatpay_is_certificate_ending = provider._is_gateway_certificate_ending()
 
     @api.constrains("wechatpay_private_key", "wechatpay_certificate", "wechatpay_api_v3_key")
     def _check_wechatpay_keys(self):

@@ -167,17 +167,11 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _cron_wechatpay_keys(self):
-        """Daily: fetch new platform certificates where that mode is used, and tell people of an ending certificate."""
+        """Daily: fetch new platform certificates where that mode is used."""
         for provider in self.search([("code", "=", CODE), ("state", "!=", "disabled")]):
             if "platform_certificate" in provider._get_wechatpay_keys().mapped("kind"):
                 try:
                     provider._fetch_wechatpay_certificates()
                 except (WechatPayError, ValidationError) as error:
                     _logger.warning("Provider %s: platform certificates not fetched: %s", provider.id, error)
-            provider._warn_of_ending_certificate()
             self.env["ir.cron"]._commit_progress(1)
-
-    def _warn_of_ending_certificate(self):
-        if self.wechatpay_is_certificate_ending:
-            until = self.wechatpay_certificate_until.date()
-            _logger.error("Provider %s: the merchant certificate of WeChat Pay ends on %s.", self.id, until)

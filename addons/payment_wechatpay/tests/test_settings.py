@@ -49,6 +49,17 @@ class TestSettings(WechatpayCase):
         self.assertEqual(self.provider.wechatpay_certificate_serial, gateway.make_certificate("merchant2")[1])
         self.assertTrue(self.provider.wechatpay_certificate_until)
 
+    def test_a_certificate_that_ends_is_told_of_until_it_is_replaced(self):
+        self.provider.wechatpay_certificate = gateway.make_certificate("merchant", days=20)[0]
+        self.assertTrue(self.provider.wechatpay_is_certificate_ending)
+        self.provider._watch_gateway_certificate()
+        case = self.env["payment.gateway.case"].search([("provider_id", "=", self.provider.id)])
+        self.assertEqual((case.kind, case.state), ("certificate_ends", "open"))
+        self.provider.wechatpay_certificate = gateway.make_certificate("merchant")[0]
+        self.assertFalse(self.provider.wechatpay_is_certificate_ending)
+        self.provider._watch_gateway_certificate()
+        self.assertEqual(case.state, "done")
+
     def test_keys_of_wechat_are_checked_when_saved(self):
         pem = gateway.to_public_pem(gateway.make_key("wechat"))
         rows = [
