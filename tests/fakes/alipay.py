@@ -2,70 +2,45 @@
 
 import base64
 import json
-import re
 import secrets
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from urllib.parse import urlencode, urlsplit
 
 from . import alipay_bill, keys
+from .alipay_facts import (
+    BILL_HOUR,
+    CLOCK_SKEW,
+    DOWNLOAD_S,
+    ERRORS,
+    GATEWAY_PATH,
+    NUMBER,
+    OPEN_DAYS,
+    PAYMENT_METHODS,
+    TIMEOUT,
+    TIMEOUT_UNITS,
+    TITLE,
+    ApiError,
+    answer_text,
+    change_amount,
+    check_url,
+    format_time,
+    get_refunded_fen,
+    invalid,
+    ok,
+    protocol,
+    read_content,
+    read_fen,
+)
+from .alipay_notices import Notices
+from .alipay_payer import Payer
 from .faults import apply_values
 from .ledger import Ledger, Order, Refund, Refusal, make_number
-from .notices import Message
-from .pages import format_yuan, render_cashier, render_list, render_message
-from .server import BEIJING, Gateway, Request, Response, answer_page, answer_redirect, run
-
-TITLE = "支付宝"
-GATEWAY_PATH = "/gateway.do"
-OPEN_DAYS = 15
-CLOCK_SKEW = timedelta(hours=1)
-BILL_HOUR, DOWNLOAD_S = 9, 30
-MAX_FEN = 10_000_000_000
-NUMBER = re.compile(r"[0-9A-Za-z_]{1,64}")
-TIMEOUT = re.compile(r"([1-9]\d{0,4})([mhd])")
-TIMEOUT_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-#: method -> (kind, product codes)
-PAYMENT_METHODS = {
-    "alipay.trade.page.pay": ("page", ("FAST_INSTANT_TRADE_PAY",)),
-    "alipay.trade.wap.pay": ("wap", ("QUICK_WAP_WAY", "QUICK_WAP_PAY")),
-    "alipay.trade.precreate": ("qr", ("FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE", "")),
-}
-#: reason of the ledger -> sub_code, sub_msg
-ERRORS = {
-    "unknown": ("ACQ.TRADE_NOT_EXIST", "交易不存在"),
-    "differs": ("ACQ.CONTEXT_INCONSISTENT", "交易信息被篡改"),
-    "paid": ("ACQ.TRADE_HAS_SUCCESS", "交易已被支付"),
-    "closed": ("ACQ.TRADE_HAS_CLOSE", "交易已经关闭"),
-    "not_paid": ("ACQ.TRADE_STATUS_ERROR", "交易状态不合法"),
-    "too_much": ("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"),
-    "too_many": ("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款次数超限"),
-    "too_old": ("ACQ.TRADE_HAS_FINISHED", "交易已完结"),
-    "refund_differs": ("ACQ.DISCORDANT_REPEAT_REQUEST", "请求不一致"),
-}
+from .pages import format_yuan, render_cashier, render_message
+from .server import BEIJING, Gateway, Request, Response, answer_page, run
 
 
-class ApiError(Exception):
-    """is_signed False: error_response, which Alipay does not sign."""
-
-    def __init__(self, sub_code, sub_msg, *, code="40004", is_signed=True):
-        super().__init__(sub_code)
-        self.is_signed = is_signed
-        msg = "Business Failed" if code == "40004" else "Invalid Arguments"
-        self.node = {"code": code, "msg": msg, "sub_code": sub_code, "sub_msg": sub_msg}
-
-
-def invalid(text: str) -> ApiError:
-    return ApiError("ACQ.INVALID_PARAMETER", f"参数无效：{text}")
-
-
-def protocol(sub_code: str, text: str) -> ApiError:
-    return ApiError(sub_code, text, code="40002", is_signed=False)
-
-
-class Alipay(Gateway):
+class Alipay(Payer, Notices, Gateway):
     NAME = "alipay"
     RETRIES_S = (240, 600, 600, 3600, 7200, 21600, 54000)
     ACK_TIMEOUT_S = 10
@@ -396,89 +371,6 @@ class Alipay(Gateway):
             node["refund_status"] = "REFUND_SUCCESS"
         return ok(node)
 
-    # --- notices ----------------------------------------------------------------------------------------------
-
-    def is_acknowledged(self, status, body):
-        return status == 200 and body == b"success"
-
-    def make_payment_message(self, order):
-        return self._make_message("trade_status_sync", order, self._get_notice(order), order.number)
-
-    def make_refund_message(self, order, refund):
-        extra = {
-            "refund_fee": format_yuan(get_refunded_fen(order)),
-            "gmt_refund": format_time(refund.ended_at or refund.created_at) + ".000",
-            "out_biz_no": refund.number,
-        }
-        return self._make_message("refund", order, self._get_notice(order) | extra, refund.number)
-
-    def _get_notice(self, order):
-        amount = format_yuan(order.fen)
-        notice = {
-            "notify_type": "trade_status_sync",
-            "notify_id": f"{self.clock.now():%Y%m%d}{secrets.token_hex(13)}",
-            "charset": "utf-8",
-            "version": "1.0",
-            "app_id": self.app_id,
-            "auth_app_id": self.app_id,
-            "seller_id": self.seller_id,
-            "buyer_id": order.buyer,
-            "subject": order.subject,
-            "out_trade_no": order.number,
-            "trade_no": order.gateway_number,
-            "trade_status": self._get_status(order),
-            "total_amount": amount,
-            "gmt_create": format_time(order.created_at),
-        }
-        if order.paid_at:
-            notice |= {
-                "gmt_payment": format_time(order.paid_at),
-                "receipt_amount": amount,
-                "invoice_amount": amount,
-                "buyer_pay_amount": amount,
-                "point_amount": "0.00",
-                "fund_bill_list": json.dumps([{"amount": amount, "fundChannel": "ALIPAYACCOUNT"}]),
-            }
-        return notice
-
-    def _make_message(self, event, order, notice, number):
-        def build_body(faults):
-            form = notice | {"notify_time": format_time(self.clock.now()), "sign_type": "RSA2"}
-            if "wrong_amount" in faults:
-                change_amount(form)
-            apply_values(form, faults.get("set", {}).get("values", {}))
-            key = self._get_notice_key(order, faults)
-            if "unsigned" not in faults:
-                form["sign"] = "not base64!" if "bad_base64" in faults else sign_form(form, key)
-            if "changed_body" in faults:
-                form["total_amount"] += "0"
-            pairs = list(form.items())
-            if "twice" in faults:
-                pairs.append(
-                    (faults["twice"].get("name", "total_amount"), faults["twice"].get("value", "0.01"))
-                )
-            headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-            return headers, urlencode(pairs).encode()
-
-        return Message(order.notify_url, f"{event} {number}", build_body)
-
-    def _get_notice_key(self, order, faults):
-        if "wrong_signature" in faults or "unknown_serial" in faults:
-            return self.stranger.key
-        if order.extra.get("certificate"):
-            return self.certificates[-1].key
-        return self.plain_keys[-1]
-
-    def control_finish(self, command):
-        """The time for refunds is over: TRADE_FINISHED, with its notice."""
-        with self.lock:
-            order = self.ledger.get(command["out_trade_no"], self.clock.now())
-            if order.state not in ("paid", "refunded"):
-                raise Refusal("not_paid")
-            order.is_finished = True
-        if command.get("notify", True):
-            self.notify_payment(order)
-
     # --- bills ------------------------------------------------------------------------------------------------
 
     def _offer_bill(self, content):
@@ -506,71 +398,17 @@ class Alipay(Gateway):
                 return ok({"alipay_cert_content": text})
         raise ApiError("isv.invalid-cert-sn", "证书不存在")
 
-    # --- the payer --------------------------------------------------------------------------------------------
-
-    def serve_page(self, request):
-        try:
-            match request.method, request.path.strip("/").split("/"):
-                case "GET", [""]:
-                    return answer_page(render_list(TITLE, self._get_open_orders()))
-                case "GET", ["buyer", code]:
-                    with self.lock:
-                        order = self.create_trade(code)
-                    return answer_page(render_cashier(TITLE, order, f"/cashier/{code}"))
-                case "POST", [("cashier" | "buyer"), code]:
-                    return self._pay_by_page(code)
-                case "GET", ["bill", "download"]:
-                    return self._download_bill(request)
-        except Refusal as refusal:
-            return answer_page(render_message(TITLE, "无法支付", ERRORS[refusal.reason][1]), 409)
-        return answer_page(render_message(TITLE, "页面不存在", request.path), 404)
-
-    def _get_open_orders(self):
-        now = self.clock.now()
-        with self.lock:
-            for number in self.ledger.orders:
-                self.ledger.get(number, now)
-            latest = {order.number: order for order in self.sessions.values() if order.expires_at > now}
-            return [
-                order
-                for order in latest.values()
-                if self.ledger.orders.get(order.number, order).state == "unpaid"
-            ]
-
-    def _pay_by_page(self, code):
-        with self.lock:
-            order = self.create_trade(code)
-        self.control_pay({"out_trade_no": order.number})
-        if order.return_url:
-            return answer_redirect(self._get_return_url(order))
-        return answer_page(render_message(TITLE, "支付成功", f"订单号 {order.number}"))
-
-    def _get_return_url(self, order):
-        """Signed, but says nothing about the state of the trade."""
-        kind = {"page": "alipay.trade.page.pay.return", "wap": "alipay.trade.wap.pay.return"}[order.kind]
-        form = {
-            "charset": "utf-8",
-            "out_trade_no": order.number,
-            "method": kind,
-            "total_amount": format_yuan(order.fen),
-            "trade_no": order.gateway_number,
-            "auth_app_id": self.app_id,
-            "version": "1.0",
-            "app_id": self.app_id,
-            "sign_type": "RSA2",
-            "seller_id": self.seller_id,
-            "timestamp": format_time(self.clock.now()),
-        }
-        form["sign"] = sign_form(form, self._get_notice_key(order, {}))
-        return f"{order.return_url}{'&' if '?' in order.return_url else '?'}{urlencode(form)}"
-
-    def _download_bill(self, request):
-        content, ends = self.downloads.get(request.query.get("token", ""), (b"", 0))
-        if time.monotonic() > ends:
-            return answer_page(render_message(TITLE, "链接已失效", "请重新获取账单下载地址。"), 404)
-        return Response(200, content, {"Content-Type": "application/zip"})
-
     # --- control ----------------------------------------------------------------------------------------------
+
+    def control_finish(self, command):
+        """The time for refunds is over: TRADE_FINISHED, with its notice."""
+        with self.lock:
+            order = self.ledger.get(command["out_trade_no"], self.clock.now())
+            if order.state not in ("paid", "refunded"):
+                raise Refusal("not_paid")
+            order.is_finished = True
+        if command.get("notify", True):
+            self.notify_payment(order)
 
     def control_rotate_key(self, command):
         """mode: public_key or certificate. Signs with the new one at once; config.json then holds the new one."""
@@ -584,64 +422,6 @@ class Alipay(Gateway):
                     raise ValueError("mode is public_key or certificate")
             self.write_config()
             return {"config": self.make_config()}
-
-
-def ok(values: dict) -> dict:
-    return {"code": "10000", "msg": "Success"} | values
-
-
-def answer_text(text: str | bytes) -> Response:
-    body = text if isinstance(text, bytes) else text.encode()
-    return Response(200, body, {"Content-Type": "text/html;charset=utf-8"})
-
-
-def format_time(at: datetime) -> str:
-    return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
-
-
-def sign_form(form: dict[str, str], key) -> str:
-    """Over every other field but sign and sign_type, sorted, as they read before encoding."""
-    text = "&".join(f"{name}={form[name]}" for name in sorted(form) if name not in ("sign", "sign_type"))
-    return keys.sign(key, text.encode())
-
-
-def change_amount(data: dict) -> None:
-    for name in ("total_amount", "refund_amount"):
-        if name in data:
-            data[name] = str(Decimal(data[name]) + Decimal("0.01"))
-
-
-def get_refunded_fen(order: Order) -> int:
-    return sum(refund.fen for refund in order.refunds.values() if refund.state == "success")
-
-
-def read_content(params: dict) -> dict:
-    try:
-        content = json.loads(params.get("biz_content", ""))
-    except ValueError:
-        raise invalid("biz_content") from None
-    if not isinstance(content, dict):
-        raise invalid("biz_content")
-    return content
-
-
-def read_fen(value) -> int:
-    """Yuan with at most two decimals, as text or number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise invalid("金额")
-    try:
-        fen = Decimal(str(value)) * 100
-    except InvalidOperation:
-        raise invalid("金额") from None
-    if not fen.is_finite() or fen != int(fen) or not 1 <= fen <= MAX_FEN:
-        raise invalid("金额")
-    return int(fen)
-
-
-def check_url(url: str, name: str) -> None:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname or len(url) > 256):
-        raise invalid(name)
 
 
 def main():

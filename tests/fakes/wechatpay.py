@@ -6,61 +6,38 @@ import re
 import secrets
 import time
 from datetime import datetime, timedelta
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from . import keys, wechatpay_bill
 from .faults import apply_values
 from .ledger import Order, Refund, Refusal
-from .notices import Message
-from .pages import render_cashier, render_list, render_message
-from .server import Gateway, Request, Response, answer_json, answer_page, answer_redirect, read_time, run
-
-TITLE = "微信支付"
-SCHEME = "WECHATPAY2-SHA256-RSA2048"
-CLOCK_SKEW_S = 300
-OPEN_DAYS, CODE_URL_HOURS, MIN_EXPIRY = 7, 2, timedelta(minutes=1)
-DOWNLOAD_S, BILL_HOUR = 300, 10
-OAUTH_CODE_S = 300
-ORDER_KINDS = {"native": "code_url", "jsapi": "prepay_id", "h5": "h5_url"}
-TRADE_TYPES = {"native": "NATIVE", "jsapi": "JSAPI", "h5": "MWEB"}
-NUMBER = re.compile(r"[0-9A-Za-z_\-|*]{6,32}")
-REFUND_NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
-_AUTHORIZATION_FIELD = re.compile(r'(\w+)="([^"]*)"')
-
-#: reason of the ledger -> HTTP status, code, message
-ERRORS = {
-    "unknown": (404, "ORDER_NOT_EXIST", "订单不存在"),
-    "differs": (400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致"),
-    "paid": (400, "ORDER_PAID", "该订单已支付"),
-    "closed": (400, "ORDER_CLOSED", "该订单已关闭"),
-    "not_paid": (400, "INVALID_REQUEST", "订单状态错误：未支付"),
-    "too_much": (400, "INVALID_REQUEST", "申请退款金额大于订单剩余可退金额"),
-    "too_many": (400, "INVALID_REQUEST", "订单退款次数超过限制"),
-    "too_old": (400, "INVALID_REQUEST", "订单已超过可退款的最长期限"),
-    "refund_differs": (400, "INVALID_REQUEST", "退款请求重入时，参数与首次请求时不一致"),
-    "refund_unknown": (404, "RESOURCE_NOT_EXISTS", "退款单不存在"),
-}
-REFUND_STATES = {
-    "processing": "PROCESSING",
-    "success": "SUCCESS",
-    "closed": "CLOSED",
-    "abnormal": "ABNORMAL",
-}
+from .server import Gateway, Request, Response, answer_json, read_time, run
+from .wechatpay_facts import (
+    _AUTHORIZATION_FIELD,
+    BILL_HOUR,
+    CLOCK_SKEW_S,
+    DOWNLOAD_S,
+    ERRORS,
+    MIN_EXPIRY,
+    NUMBER,
+    OPEN_DAYS,
+    ORDER_KINDS,
+    REFUND_NUMBER,
+    REFUND_STATES,
+    SCHEME,
+    TRADE_TYPES,
+    ApiError,
+    bad,
+    check_notify_url,
+    read_object,
+)
+from .wechatpay_notices import Notices
+from .wechatpay_payer import Payer
 
 
-class ApiError(Exception):
-    def __init__(self, status: int, code: str, message: str):
-        super().__init__(code)
-        self.status, self.code, self.message = status, code, message
-
-
-def bad(message: str) -> ApiError:
-    return ApiError(400, "PARAM_ERROR", message)
-
-
-class WeChatPay(Gateway):
+class WeChatPay(Payer, Notices, Gateway):
     NAME = "wechatpay"
     RETRIES_S = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
     API_PREFIXES = ("/v3/", "/sns/")
@@ -396,75 +373,6 @@ class WeChatPay(Gateway):
             data["success_time"] = refund.ended_at.isoformat(timespec="seconds")
         return data
 
-    # --- notices ----------------------------------------------------------------------------------------------
-
-    def is_acknowledged(self, status, body):
-        return status in (200, 204)
-
-    def make_payment_message(self, order):
-        return self._make_message(
-            "TRANSACTION.SUCCESS",
-            "transaction",
-            "支付成功",
-            self._describe(order),
-            order.notify_url,
-            order.number,
-        )
-
-    def make_refund_message(self, order, refund):
-        state = REFUND_STATES[refund.state]
-        data = {
-            "mchid": self.mchid,
-            "out_trade_no": order.number,
-            "transaction_id": order.gateway_number,
-            "out_refund_no": refund.number,
-            "refund_id": refund.gateway_number,
-            "refund_status": state,
-            "user_received_account": "支付用户零钱",
-            "amount": {
-                "total": order.fen,
-                "refund": refund.fen,
-                "payer_total": order.fen,
-                "payer_refund": refund.fen,
-            },
-        }
-        if refund.state == "success":
-            data["success_time"] = refund.ended_at.isoformat(timespec="seconds")
-        url = refund.notify_url or order.notify_url
-        return self._make_message(f"REFUND.{state}", "refund", "退款结果", data, url, refund.number)
-
-    def _make_message(self, event, original_type, summary, data, url, number):
-        envelope = {
-            "id": secrets.token_hex(16),
-            "create_time": self.clock.now().isoformat(timespec="seconds"),
-            "resource_type": "encrypt-resource",
-            "event_type": event,
-            "summary": summary,
-        }
-
-        def build_body(faults):
-            plain = json.loads(json.dumps(data))
-            if "wrong_amount" in faults:
-                self._change_amount(plain)
-            apply_values(plain, faults.get("set", {}).get("values", {}))
-            text = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
-            wrong_key = secrets.token_hex(16) if "wrong_key" in faults else ""
-            resource = self._encrypt(text, original_type, key=wrong_key) | {"original_type": original_type}
-            whole = envelope | {"resource": resource}
-            apply_values(whole, faults.get("set", {}).get("envelope", {}))
-            body = json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
-            headers, body = self._sign(body, self._get_notice_mode(), faults)
-            return headers | {"Content-Type": "application/json", "User-Agent": "Mozilla/4.0"}, body
-
-        return Message(url, f"{event} {number}", build_body)
-
-    def _get_notice_mode(self):
-        """During a migration notices come signed in either way."""
-        self._notice_count += 1
-        if self.notice_mode == "both":
-            return ("public_key", "certificate")[self._notice_count % 2]
-        return self.notice_mode
-
     # --- bills ------------------------------------------------------------------------------------------------
 
     def _offer_bill(self, kind, query, faults):
@@ -504,114 +412,6 @@ class WeChatPay(Gateway):
             return answer_json({"code": "RESOURCE_NOT_EXISTS", "message": "下载地址已失效"}, 404)
         return Response(200, content, {"Content-Type": "text/plain"})
 
-    # --- the payer --------------------------------------------------------------------------------------------
-
-    def serve_page(self, request):
-        parts = request.path.strip("/").split("/")
-        try:
-            match request.method, parts:
-                case "GET", [""]:
-                    return answer_page(render_list(TITLE, self._get_open_orders()))
-                case (("GET" | "POST"), [("buyer" | "h5") as kind, code]):
-                    with self.lock:
-                        order = self.ledger.find(self.clock.now(), code=code)
-                    return self._serve_cashier(request, order, kind)
-                case (("GET" | "POST"), ["jsapi"]):
-                    return self._serve_jsapi(request)
-                case "GET", ["connect", "oauth2", "authorize"]:
-                    return self._authorize(request)
-        except Refusal as refusal:
-            return answer_page(render_message(TITLE, "无法支付", ERRORS[refusal.reason][2]), 409)
-        return answer_page(render_message(TITLE, "页面不存在", request.path), 404)
-
-    def _get_open_orders(self):
-        with self.lock:
-            now = self.clock.now()
-            orders = [self.ledger.get(number, now) for number in self.ledger.orders]
-        return [order for order in orders if order.state == "unpaid"]
-
-    def _serve_cashier(self, request, order, kind):
-        back = request.query.get("redirect_url", "") if kind != "buyer" else ""
-        if request.method == "POST":
-            self.control_pay({"out_trade_no": order.number})
-            return answer_redirect(back) if back else answer_page(self._render_state(order))
-        if order.state != "unpaid":
-            return answer_page(self._render_state(order, back))
-        if kind == "buyer" and order.created_at + timedelta(hours=CODE_URL_HOURS) < self.clock.now():
-            return answer_page(render_message(TITLE, "二维码已过期", "请返回商家重新获取。"), 410)
-        return answer_page(render_cashier(TITLE, order, request.target, back))
-
-    @staticmethod
-    def _render_state(order, back=""):
-        texts = {"paid": "支付成功", "refunded": "订单已退款", "closed": "订单已关闭"}
-        return render_message(TITLE, texts[order.state], f"订单号 {order.number}", back)
-
-    def _serve_jsapi(self, request):
-        """Stands for WeixinJSBridge: takes getBrandWCPayRequest's values in the query, plus redirect_url of our own."""
-        values = request.query
-        lines = [values.get(name, "") for name in ("appId", "timeStamp", "nonceStr", "package")]
-        text = "".join(f"{line}\n" for line in lines).encode()
-        is_signed = keys.is_signed(
-            self.merchant.certificate.public_key(), text, values.get("paySign", "").replace(" ", "+")
-        )
-        if lines[0] != self.appid or values.get("signType") != "RSA" or not is_signed:
-            return answer_page(render_message(TITLE, "支付验证签名失败", "paySign 不正确"), 400)
-        with self.lock:
-            now = self.clock.now()
-            for order in self.ledger.orders.values():
-                if lines[3] == f"prepay_id={self._get_prepay_id(order)}":
-                    return self._serve_cashier(request, self.ledger.get(order.number, now), "jsapi")
-        raise Refusal("unknown")
-
-    # --- OAuth ------------------------------------------------------------------------------------------------
-
-    def _authorize(self, request):
-        query = request.query
-        scope = query.get("scope")
-        if query.get("appid") != self.appid or query.get("response_type") != "code":
-            return answer_page(render_message(TITLE, "授权失败", "appid 参数错误"), 400)
-        if (
-            scope not in ("snsapi_base", "snsapi_userinfo")
-            or not urlsplit(query.get("redirect_uri", "")).hostname
-        ):
-            return answer_page(render_message(TITLE, "授权失败", "scope 或 redirect_uri 参数错误"), 400)
-        code = secrets.token_urlsafe(24)
-        self._oauth_codes[code] = {
-            "openid": self.default_buyer,
-            "scope": scope,
-            "ends": time.monotonic() + OAUTH_CODE_S,
-            "is_used": False,
-        }
-        address = query["redirect_uri"]
-        extra = urlencode({"code": code, "state": query.get("state", "")})
-        return answer_redirect(f"{address}{'&' if '?' in address else '?'}{extra}")
-
-    def _exchange_code(self, request):
-        """WeChat answers this with status 200 and text/plain, errors too."""
-        query = request.query
-        with self.lock:
-            code = self._oauth_codes.get(query.get("code", ""))
-            if request.path != "/sns/oauth2/access_token" or query.get("grant_type") != "authorization_code":
-                answer = {"errcode": 40002, "errmsg": "invalid grant_type"}
-            elif query.get("appid") != self.appid:
-                answer = {"errcode": 40013, "errmsg": "invalid appid"}
-            elif query.get("secret") != self.app_secret:
-                answer = {"errcode": 40125, "errmsg": "invalid appsecret"}
-            elif code is None or time.monotonic() > code["ends"]:
-                answer = {"errcode": 40029, "errmsg": "invalid code"}
-            elif code["is_used"]:
-                answer = {"errcode": 40163, "errmsg": "code been used"}
-            else:
-                code["is_used"] = True
-                answer = {
-                    "access_token": secrets.token_urlsafe(32),
-                    "expires_in": 7200,
-                    "refresh_token": secrets.token_urlsafe(32),
-                    "openid": code["openid"],
-                    "scope": code["scope"],
-                }
-        return answer_json(answer, headers={"Content-Type": "text/plain"})
-
     # --- control ----------------------------------------------------------------------------------------------
 
     def control_rotate_key(self, command):
@@ -643,23 +443,6 @@ class WeChatPay(Gateway):
     def control_buyer(self, command):
         """openid: who pays and logs in from now on."""
         self.default_buyer = str(command["openid"])
-
-
-def read_object(body: bytes) -> dict:
-    try:
-        data = json.loads(body)
-    except ValueError:
-        raise bad("请求不是合法的JSON") from None
-    if not isinstance(data, dict):
-        raise bad("请求不是JSON对象")
-    return data
-
-
-def check_notify_url(url) -> None:
-    """https in the real world; plain HTTP for a merchant on this machine."""
-    parts = urlsplit(url if isinstance(url, str) else "")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or len(url) > 255:
-        raise bad("notify_url不合法：必须为不带参数的绝对地址")
 
 
 def main():
