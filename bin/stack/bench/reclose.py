@@ -94,15 +94,29 @@ class _Reclose:
         )
 
     def _cut_off(self, serials: list[str]) -> None:
-        """Half a kilowatt-hour at a time: more at once would be held back as implausible."""
+        """Half a kilowatt-hour at a time, and the next when that is read: more at once would be held back as implausible."""
         deadline = time.monotonic() + PATIENCE_S
-        dark: set[str] = set()
-        while len(dark) < len(serials):
-            assert time.monotonic() < deadline, f"only {len(dark)} of {len(serials)} were cut off"
-            for serial in set(serials) - dark:
-                self._use(serial)
-            time.sleep(30)
-            dark = {serial for serial in serials if self._relay(serial) == "off"}
+        lit, used_at = set(serials), dict.fromkeys(serials, 0.0)
+        while lit:
+            assert time.monotonic() < deadline, f"only {len(serials) - len(lit)} of {len(serials)} were cut off"
+            read_at = self._read_at()
+            for serial in lit:
+                if read_at.get(serial, 0.0) > used_at[serial]:
+                    self._use(serial)
+                    used_at[serial] = time.time()
+            time.sleep(5)
+            lit = {serial for serial in lit if self._relay(serial) != "off"}
+            self.progress(f"{len(lit)} of {len(serials)} have power")
+
+    def _read_at(self) -> dict[str, float]:
+        """When the total of each meter was read last."""
+        return dict(
+            self._fetch(
+                """SELECT m.serial, extract(epoch FROM l.total_at AT TIME ZONE 'utc')::float FROM meter_live l
+                   JOIN meter_circuit c ON c.id = l.circuit_id JOIN meter_meter m ON m.id = c.meter_id
+                   WHERE l.total_at IS NOT NULL"""
+            )
+        )
 
     def _use(self, serial: str) -> None:
         try:
