@@ -55,7 +55,7 @@ def _as_interrupt(_number: int, _frame: object) -> None:
 
 def _print_guide(site: Site) -> None:
     users = yaml.safe_load(SITE_FILE.read_text())
-    print(f"\n  Address    {site.odoo.url}\n  Password   {site.password}   (the same for all demo users)\n")
+    print(f"\n  Address    {site.url}\n  Password   {site.password}   (the same for all demo users)\n")
     print("  Sign in as")
     for user in users["users"]:
         print(f"    {user['login']:<22} {TO_SEE[user['role']]}")

@@ -62,6 +62,7 @@ class Site:
         self.simulator = self._simulator_service()
         self.connector = self._connector_service()
         self.mailbox = self._mailbox_service()
+        self.front = self._front_service()
         self.pay_gateways = {
             code: PayGateway(code, self.directory / code, self._log(code)) for code in TITLES
         }
@@ -116,6 +117,17 @@ class Site:
             self._log("connector"),
         )
 
+    def _front_service(self) -> Service:
+        self.front_port = free_port()
+        ports = (self.front_port, self.odoo.http_port, self.odoo.gevent_port)
+        script = Path(__file__).with_name("front.py")
+        return Service("The front door", [layout.PYTHON, script, *map(str, ports)], self._log("front"))
+
+    @property
+    def url(self) -> str:
+        """The address for browsers; the connector and benches talk to Odoo's workers directly."""
+        return f"http://127.0.0.1:{self.front_port}"
+
     def _mailbox_service(self) -> Service:
         self.mail_port = free_port()
         script = Path(__file__).with_name("mailbox.py")
@@ -155,7 +167,7 @@ class Site:
     def services(self) -> list[Service]:
         """All processes, in the order in which they are ended."""
         paying = [gateway.service for gateway in self.pay_gateways.values()]
-        return [self.connector, self.odoo.service, self.simulator, self.mailbox, *paying]
+        return [self.connector, self.front, self.odoo.service, self.simulator, self.mailbox, *paying]
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -175,6 +187,7 @@ class Site:
         step("Demo data: estate, tenants, meters")
         self.load_data()
         step("Odoo (prefork) and the connector")
+        self.front.start()
         self.odoo.start()
         self._write_connector_config()
         self.connector.start()
@@ -205,7 +218,7 @@ class Site:
             password=self.password,
             key_file=str(self.directory / "connector.key"),
             mail_port=str(self.mail_port),
-            base_url=self.odoo.url,
+            base_url=self.url,
             addons=str(layout.ADDONS),
             pay_gateways=json.dumps(
                 {code: str(gateway.directory) for code, gateway in self.pay_gateways.items()}

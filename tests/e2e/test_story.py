@@ -93,7 +93,7 @@ def trip(world: World, account: str) -> str:
 def pay_by_phone(world: World, account: str, amount: str = "50") -> None:
     """The tenant of an account tops up in a real browser."""
     tenancy = next(row for row in world.document["tenancies"] if row["account"] == account)
-    with browser.phone(world.site.odoo.url) as page:
+    with browser.phone(world.site.url) as page:
         browser.sign_in(page, tenancy["email"], world.site.password)
         browser.top_up(page, amount)
 
@@ -157,7 +157,7 @@ def test_5_the_tenant_pays_in_a_browser_and_power_is_back(world: World) -> None:
     serial = world.power_serial(NEARLY_EMPTY)
     tenancy = next(row for row in world.document["tenancies"] if row["account"] == NEARLY_EMPTY)
     before = world.balance(NEARLY_EMPTY)
-    with browser.phone(world.site.odoo.url) as page:
+    with browser.phone(world.site.url) as page:
         browser.sign_in(page, tenancy["email"], world.site.password)
         browser.top_up(page, "50")
         wait_for(lambda: world.relay(serial) == "on", "power back", 30)

@@ -31,7 +31,7 @@ LOGINS = [user["login"] for user in yaml.safe_load(SITE_FILE.read_text())["users
 
 @pytest.mark.parametrize("login", LOGINS)
 def test_whatever_a_menu_offers_may_be_seen(world: World, login: str) -> None:
-    client = WebClient(world.site.odoo.url, world.site.options.database, login, world.site.password)
+    client = WebClient(world.site.url, world.site.options.database, login, world.site.password)
     problems, rows = [], 0
     for screen in client.screens(APP):
         if screen.action["type"] == WINDOW:
@@ -45,9 +45,9 @@ def test_whatever_a_menu_offers_may_be_seen(world: World, login: str) -> None:
 
 def test_every_screen_opens_in_a_browser(world: World) -> None:
     login = "supervisor"  # who is offered most
-    client = WebClient(world.site.odoo.url, world.site.options.database, login, world.site.password)
+    client = WebClient(world.site.url, world.site.options.database, login, world.site.password)
     problems = []
-    with back_office(world.site.odoo.url, login, world.site.password) as page:
+    with back_office(world.site.url, login, world.site.password) as page:
         for screen in client.screens(APP):
             paths = [f"/odoo/action-{screen.action['id']}"]
             if screen.action["type"] == WINDOW and "form" in dict(map(reversed, screen.action["views"])):

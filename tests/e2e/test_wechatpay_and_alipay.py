@@ -50,7 +50,7 @@ def wait_at_code(page: Page, world: World, code: str) -> None:
 
 def test_a_code_is_shown_paid_and_noticed(world: World, code: str) -> None:
     before = topups(world)
-    with browser.desk(world.site.odoo.url) as page:
+    with browser.desk(world.site.url) as page:
         wait_at_code(page, world, code)
         with page.expect_popup() as popup:
             page.locator(f"a[href^='{world.site.pay_gateways[code].config['base_url']}']").click()
@@ -79,7 +79,7 @@ def test_a_refund_from_the_backend_arrives_at_the_payer(world: World, code: str)
         },
     )
     before = world.balance(ACCOUNT)
-    with browser.back_office(world.site.odoo.url, "supervisor", world.site.password) as page:
+    with browser.back_office(world.site.url, "supervisor", world.site.password) as page:
         page.goto(f"/odoo/action-prepaid_billing.prepaid_refund_action/{refund}")
         page.click("button[name=action_request]")
         state = "SELECT state FROM prepaid_refund WHERE id = %s"
@@ -96,7 +96,7 @@ def test_a_refund_from_the_backend_arrives_at_the_payer(world: World, code: str)
 def test_a_planted_difference_is_shown_by_the_reconciliation(world: World, code: str) -> None:
     gateway = world.site.pay_gateways[code]
     yesterday = datetime.now(BEIJING) - timedelta(days=1)
-    with browser.desk(world.site.odoo.url) as page:
+    with browser.desk(world.site.url) as page:
         wait_at_code(page, world, code)
         reference = newest_transaction(world, code)["reference"]
         gateway.command("pay", out_trade_no=reference, at=yesterday.replace(hour=12).isoformat())
@@ -110,7 +110,7 @@ def test_a_planted_difference_is_shown_by_the_reconciliation(world: World, code:
         {"provider_key": str(provider), "date": yesterday.date().isoformat()},
     )
     action = accountant.call("payment.reconciliation.run", "action_run", [run])
-    with browser.back_office(world.site.odoo.url, "accountant", world.site.password) as page:
+    with browser.back_office(world.site.url, "accountant", world.site.password) as page:
         page.goto(f"/odoo/action-payment_reconciliation.payment_reconciliation_action/{action['res_id']}")
         expect(page.locator(".o_form_view")).to_contain_text("49.99")
         expect(page.locator(".o_form_view")).to_contain_text(str(reference))

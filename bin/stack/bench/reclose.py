@@ -98,7 +98,9 @@ class _Reclose:
         deadline = time.monotonic() + PATIENCE_S
         lit, used_at = set(serials), dict.fromkeys(serials, 0.0)
         while lit:
-            assert time.monotonic() < deadline, f"only {len(serials) - len(lit)} of {len(serials)} were cut off"
+            assert time.monotonic() < deadline, (
+                f"only {len(serials) - len(lit)} of {len(serials)} were cut off"
+            )
             read_at = self._read_at()
             for serial in lit:
                 if read_at.get(serial, 0.0) > used_at[serial]:
