@@ -195,7 +195,8 @@ def test_strange_frames_and_devices_are_told_and_floods_are_counted(tmp_path: Pa
             assert stand.memory.kinds().count("nbiot_unknown_device") == 20
             first = stand.memory.events[0]
             assert first.data["reason"] == "other_address"
-            assert (first.bus_id, first.data["bus_id"], first.data["protocol"]) == (9, 9, "cjt188")
+            assert (first.bus_id, first.data["protocol"]) == (9, "cjt188")
+            assert first.data["size"] * 2 == len(first.data["hex"])
             stand.wall.now += 61
             await stand.push(nb.ctwing(nb.water_frame(address="00112026000999"), at=stand.wall.now))
             await until(lambda: stand.memory.events[-1].kind == "frame_unknown", 5)

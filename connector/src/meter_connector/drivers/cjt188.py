@@ -239,7 +239,7 @@ def as_moment(text: Value) -> datetime | None:
 
 
 def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
-    """Registers of one answer; clock and battery come along as extras, since they cost nothing."""
+    """Registers of one answer; clock, battery and a valve fault come along as extras, since they cost nothing."""
     for register in item.registers:
         values.put(register.circuit, register.key, _register_value(register, decoded), at)
     circuit = item.registers[0].circuit
@@ -248,6 +248,8 @@ def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
         values.put(circuit, "meter_clock", clock.isoformat(), at)
     if decoded.details.get("battery_low"):
         values.put(circuit, "battery_low", "1", at)
+    if decoded.details.get("valve") == "abnormal":
+        values.put(circuit, "valve_fault", "1", at)
 
 
 def _register_value(register: Register, decoded: Reading) -> Value:
