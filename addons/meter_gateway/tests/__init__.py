@@ -11,6 +11,7 @@ from . import (
     test_event,
     test_frame,
     test_ingest,
+    test_map_import,
     test_order,
     test_order_data,
     test_overview,
