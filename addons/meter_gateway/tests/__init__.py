@@ -25,4 +25,5 @@ from . import (
     test_single_order,
     test_supply_plan,
     test_switch,
+    test_wrong_users,
 )
