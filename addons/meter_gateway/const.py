@@ -232,7 +232,7 @@ EVENT_KINDS = {
     "battery_ok": ("Battery in order", ()),
 }
 #: Keys of ``data`` that say in an alarm's message what exactly is wrong.
-EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error")
+EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error", "detail")
 
 # --- meter models --------------------------------------------------------------------------------
 PROTOCOLS = [

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from decimal import Decimal
 
 import openpyxl
 from openpyxl.styles import Font
@@ -15,6 +16,7 @@ except ImportError:  # Odoo without the connector's package
 MAX_BYTES = 2_000_000
 MAX_ROWS = 2000
 MAX_COLUMNS = 40
+HIGH_FIRST = ("high", "high_first", "big")
 #: Column of the workbook to fill in -> heading (English, Chinese); the reader understands both.
 COLUMNS = {
     "key": ("Name", "名称"),
@@ -114,16 +116,28 @@ def compare(old, new):
     return rows, list(before.values())
 
 
+def is_switch(register):
+    """The switch's own register: its words for on and off stand in the definition and are not for a workbook."""
+    return register.get("key") == "switch"
+
+
 def _place(register):
     return register.get("key"), register.get("circuit", 1)
 
 
 def _plain(register):
-    """Two ways to write the same register look the same."""
+    """Two ways to write the same register look the same: what is read, and what it is multiplied by."""
     address = register.get("address")
-    number = int(address, 16) if isinstance(address, str) else address
-    plain = {key: str(value) for key, value in register.items() if key != "name"}
-    return plain | {"address": number, "type": register.get("type", "uint16")}
+    rest = ("offset", "none", "mask", "shift")
+    return {
+        "address": int(address, 16) if isinstance(address, str) else address,
+        "type": register.get("type", "uint16"),
+        "scale": Decimal(str(register.get("scale", 1))),
+        "function": int(register.get("function", 3)),
+        "word_order": register.get("word_order", "high") not in HIGH_FIRST,
+        "byte_order": register.get("byte_order", "high") not in HIGH_FIRST,
+        **{key: str(register[key]) for key in rest if key in register},
+    }
 
 
 def _cell(key, value):

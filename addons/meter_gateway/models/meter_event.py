@@ -41,6 +41,7 @@ class MeterEvent(models.Model):
         string="Event",
         compute="_compute_known_kind",
     )
+    summary = fields.Char(compute="_compute_summary")
 
     _key_uniq = models.UniqueIndex("(connector_id, key)", "A connector reports an event once.")
 
@@ -48,6 +49,11 @@ class MeterEvent(models.Model):
     def _compute_known_kind(self):
         for event in self:
             event.known_kind = event.kind if event.kind in EVENT_KINDS else False
+
+    @api.depends("kind", "data")
+    def _compute_summary(self):
+        for event in self:
+            event.summary = event._get_details()
 
     @api.depends("kind", "known_kind")
     def _compute_display_name(self):
@@ -132,6 +138,8 @@ class MeterEvent(models.Model):
     def _get_details(self):
         """What exactly is wrong, as one short text for an alarm."""
         data = self._read_data()
+        if self.kind == "frame_unknown":
+            return self.env["meter.frame"]._label_reason(data.get("reason"))
         found = [data[key] for key in EVENT_DETAILS if data.get(key) not in (None, "", [])]
         words = [", ".join(map(str, one[:3])) if isinstance(one, list) else str(one) for one in found]
         return " · ".join(words)[:300]

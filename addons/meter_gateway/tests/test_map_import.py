@@ -111,6 +111,26 @@ class TestMapImport(MeterCase, HttpCase):
         with self.assertRaisesRegex(UserError, "'total'"):
             wizard.action_apply()
 
+    def test_the_register_of_the_switch_stays_as_it_is(self):
+        switch = {"key": "switch", "address": 88, "on": 0, "off": 1}
+        definition = self.model.definition
+        kind = {"kind": "modbus", "address": 87, "function": 16, "on": [1, 0], "off": [1, 1]}
+        self.model.write(
+            {
+                "has_switch": True,
+                "definition": {"registers": [*definition["registers"], switch], "switch": kind},
+            }
+        )
+        self.open_wizard([HEAD, *GOOD]).action_apply()
+        self.assertEqual(self.model.definition["registers"][-1], switch)
+        self.assertEqual(self.model.definition["switch"], kind)
+        wizard = self.open_wizard([HEAD, *GOOD, ["switch", 88, "u16", 1, ""]])
+        with self.assertRaisesRegex(UserError, "Row 5: The register of the switch"):
+            wizard.action_apply()
+        wizard.file = wizard.template
+        self.assertFalse(wizard.problem_count, wizard.preview)
+        self.assertNotIn("is taken out", wizard.preview)
+
     def test_files_that_are_none(self):
         table = [
             (base64.b64encode(b"name;address\n"), "no Excel workbook"),

@@ -13,6 +13,7 @@ from ..register_map import (
     compare,
     headings_for,
     is_available,
+    is_switch,
     read_map,
     write_workbook,
 )
@@ -58,10 +59,22 @@ class MeterMapImportWizard(models.TransientModel):
         except WorkbookError as error:
             return [], [], [(0, "", self._say_unreadable(str(error)))]
         problems = [(one.row, one.column, self._say(one)) for one in found.found]
-        registers = list(found.registers)
+        problems += [
+            (
+                row,
+                "",
+                self.env._("The register of the switch is set on the page “Definition”; leave it out here."),
+            )
+            for row, register in zip(found.rows, found.registers, strict=True)
+            if is_switch(register)
+        ]
+        registers = list(found.registers) + [one for one in self._get_registers() if is_switch(one)]
         if not problems:
             problems = [(0, "", text) for text in self._find_problems(registers)]
         return registers, list(found.rows), problems
+
+    def _get_registers(self):
+        return (self.model_id.definition or {}).get("registers") or []
 
     def _find_problems(self, registers):
         """What the model as a whole would have against them."""
@@ -113,8 +126,8 @@ class MeterMapImportWizard(models.TransientModel):
             "same": self.env._("as before"),
             "gone": self.env._("is taken out"),
         }
-        compared, gone = compare((self.model_id.definition or {}).get("registers") or [], registers)
-        numbers = [*rows, *[""] * len(gone)] if rows else [""] * (len(compared) + len(gone))
+        compared, gone = compare(self._get_registers(), registers)
+        numbers = [*rows, *[""] * (len(compared) + len(gone) - len(rows))]
         lines = [*compared, *[(register, "gone") for register in gone]]
         headings = self._get_headings()
         values = {
@@ -156,7 +169,8 @@ class MeterMapImportWizard(models.TransientModel):
             "none": self.env._("The number that means “no value”."),
         }
         notes = [(headings[key], meanings[key]) for key in COLUMNS if key in meanings]
-        return write_workbook((self.model_id.definition or {}).get("registers") or [], headings, notes)
+        registers = [register for register in self._get_registers() if not is_switch(register)]
+        return write_workbook(registers, headings, notes)
 
     # -- doing --------------------------------------------------------------------------------------
 
@@ -176,7 +190,7 @@ class MeterMapImportWizard(models.TransientModel):
         registers, _rows, problems = self._read()
         if problems:
             raise UserError("\n".join(self._join(*problem) for problem in problems))
-        before = (self.model_id.definition or {}).get("registers") or []
+        before = self._get_registers()
         self.model_id.definition = (self.model_id.definition or {}) | {"registers": registers}
         self.env["audit.entry"]._log(
             "meter_model.map_import",
