@@ -88,7 +88,8 @@ class MeterFrame(models.Model):
         opinions = decode_best(digits, protocol)
         shown = [one for one in opinions if one.frames] or opinions[:1]
         return self.env["ir.qweb"]._render(
-            "meter_gateway.frame_decoded", {"opinions": shown, "names": self._get_protocol_names()}
+            "meter_gateway.frame_decoded",
+            {"opinions": shown, "names": self._get_protocol_names(), "label": self._label_reason},
         )
 
     @api.model
