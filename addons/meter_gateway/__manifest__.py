@@ -7,6 +7,7 @@
     "website": "https://github.com/prepaid-utility/prepaid-utility",
     "license": "AGPL-3",
     "depends": ["property_utility", "queue_job"],
+    "external_dependencies": {"python": ["openpyxl"]},
     "data": [
         "security/meter_gateway_security.xml",
         "security/ir.model.access.csv",
@@ -29,6 +30,7 @@
         "views/meter_parameter_views.xml",
         "views/meter_parameter_profile_views.xml",
         "views/meter_parameter_batch_views.xml",
+        "wizards/meter_map_import_wizard_views.xml",
         "views/meter_bus_views.xml",
         "views/meter_model_views.xml",
         "views/meter_circuit_views.xml",

@@ -36,6 +36,10 @@ SWITCH_SOURCES = [
     ("system", "System"),
 ]
 
+#: Whose orders a connector carries out although its supply plan or its recovery lock holds the switch (docs/rpc.md).
+PERSON_SOURCES = ("operator", "keep_power")
+OVERRIDE_DATA = {"override": True}
+
 # --- orders --------------------------------------------------------------------------------------
 ORDER_KINDS = [
     ("switch_on", "Switch On"),
@@ -154,6 +158,8 @@ ALARM_KINDS = {
     "magnetic_field": ("Strong magnetic field", "critical", "meter_id"),
     "gateway_refused": ("Unknown gateway dials in", "info", "connector_id"),
     "disk_filling": ("Connector's disk is filling", "critical", "connector_id"),
+    "config_problem": ("Configuration not taken whole", "critical", "connector_id"),
+    "nbiot_unknown_device": ("Unknown NB-IoT device", "info", "connector_id"),
     "clock_drift": ("Meter clock is wrong", "warning", "meter_id"),
     "password_refused": ("Meter refused the password", "critical", "meter_id"),
     "frame_unknown": ("Frame not understood", "info", "bus_id"),
@@ -182,7 +188,51 @@ EVENT_ALARMS = {
     "gateway_refused": ("open", "gateway_refused"),
     "outbox_filling": ("open", "disk_filling"),
     "outbox_ok": ("resolve", "disk_filling"),
+    "config_refused": ("open", "config_problem"),
+    "config_problem": ("open", "config_problem"),
+    "config_ok": ("resolve", "config_problem"),
+    "nbiot_unknown_device": ("open", "nbiot_unknown_device"),
 }
+#: Every kind of event with a name here -> (label, keys of ``data``). docs/rpc.md names the same; a test compares them.
+_ORDERED = ("wanted", "result", "reported", "detail", "reason")
+_ROOM = ("level", "used_bytes", "capacity_bytes", "bytes_a_day", "days_left", "share")
+_PROBLEMS = ("version", "count", "problems")
+EVENT_KINDS = {
+    "gateway_online": ("Gateway online", ("links",)),
+    "gateway_offline": ("Gateway offline", ("links",)),
+    "gateway_refused": ("Unknown gateway dials in", ("peer", "reason", "hex", "dropped")),
+    "meter_silent": ("Meter silent", ("error",)),
+    "meter_back": ("Meter answers again", ()),
+    "clock_drift": ("Meter clock is wrong", ("drift_s",)),
+    "clock_ok": ("Meter clock is right again", ("drift_s",)),
+    "clock_checked": ("Meter clock looked at", ("drift_s",)),
+    "password_refused": ("Meter refused the password", ("code", "dropped")),
+    "frame_unknown": ("Frame not understood", ("hex", "size", "protocol", "reason", "dropped")),
+    "nbiot_unknown_device": ("Unknown NB-IoT device", ("platform", "imei", "device", "dropped")),
+    "outbox_filling": ("Connector's disk is filling", _ROOM),
+    "outbox_ok": ("Connector's disk has room again", _ROOM),
+    "config_refused": ("Configuration refused", _PROBLEMS),
+    "config_problem": ("Part of the configuration left out", _PROBLEMS),
+    "config_ok": ("Configuration without fault", ("version",)),
+    "plan_switched": ("Switched by its hours of supply", (*_ORDERED, "until")),
+    "auto_recovered": ("Closed again after a trip", (*_ORDERED, "trips", "tries")),
+    "meter_tripped": ("Meter cut the supply", ("trips", "tries")),
+    "recovery_locked": ("Locked after trips in a row", ("trips", "tries")),
+    "protection_locked": ("Locked by the meter", ()),
+    "overload_trip": ("Overload trip", ()),
+    "malignant_load_trip": ("Malignant load trip", ()),
+    "temperature_trip": ("Over-temperature trip", ()),
+    "cover_open": ("Cover open", ()),
+    "cover_closed": ("Cover closed", ()),
+    "magnetic_field": ("Strong magnetic field", ()),
+    "magnetic_field_over": ("Magnetic field is over", ()),
+    "valve_fault": ("Valve fault", ()),
+    "valve_ok": ("Valve in order", ()),
+    "battery_low": ("Low battery", ()),
+    "battery_ok": ("Battery in order", ()),
+}
+#: Keys of ``data`` that say in an alarm's message what exactly is wrong.
+EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error", "detail")
 
 # --- meter models --------------------------------------------------------------------------------
 PROTOCOLS = [

@@ -106,6 +106,8 @@ class MeterBus(models.Model):
     def action_discover(self):
         """Find out which meters hang on this bus."""
         self.ensure_one()
+        self.check_access("read")
+        self.env["meter.discovery"]._check_right()
         return {
             "type": "ir.actions.act_window",
             "res_model": "meter.discovery",

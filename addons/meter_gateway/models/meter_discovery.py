@@ -46,6 +46,10 @@ class MeterDiscovery(models.Model):
     done_at = fields.Datetime(readonly=True, copy=False)
     result = fields.Char(readonly=True, copy=False)
     line_ids = fields.One2many("meter.discovery.line", "discovery_id", string="Found", copy=False)
+    is_speed_fixed = fields.Boolean(
+        compute="_compute_is_speed_fixed",
+        help="The gateway keeps its own speed; only a serial port can be set from here.",
+    )
     known_count = fields.Integer("Known", compute="_compute_counts")
     new_count = fields.Integer("New", compute="_compute_counts")
     missing_count = fields.Integer("Missing", compute="_compute_counts")
@@ -61,6 +65,13 @@ class MeterDiscovery(models.Model):
             discovery.known_count = states.count("known")
             discovery.new_count = states.count("new")
             discovery.missing_count = states.count("missing")
+
+    @api.depends("bus_id")
+    def _compute_is_speed_fixed(self):
+        for discovery in self:
+            discovery.is_speed_fixed = (
+                bool(discovery.bus_id) and discovery.bus_id.sudo()._get_link()["kind"] != "serial"
+            )
 
     @api.depends("bus_id", "started_at")
     def _compute_display_name(self):
@@ -158,6 +169,6 @@ class MeterOrder(models.Model):
             discovery.progress = self.progress
         if state == "confirmed":
             discovery.line_ids._add_missing(discovery)
-            discovery._note_end("done")
+            discovery._note_end("done", self.result or "")
         elif state in ("failed", "expired", "superseded"):
             discovery._note_end("failed", self.result or "")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from odoo import api, fields, models
 
-from ..const import EVENT_ALARMS
+from ..const import EVENT_ALARMS, EVENT_DETAILS, EVENT_KINDS
 from .meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 
 TARGETS = {
@@ -36,8 +36,30 @@ class MeterEvent(models.Model):
     circuit_id = fields.Many2one("meter.circuit", ondelete="cascade", readonly=True)
     building_id = fields.Many2one("property.building", readonly=True, index=True)
     data = fields.Text("Details", readonly=True)
+    known_kind = fields.Selection(
+        [(kind, label) for kind, (label, _keys) in EVENT_KINDS.items()],
+        string="Event",
+        compute="_compute_known_kind",
+    )
+    summary = fields.Char(compute="_compute_summary")
 
     _key_uniq = models.UniqueIndex("(connector_id, key)", "A connector reports an event once.")
+
+    @api.depends("kind")
+    def _compute_known_kind(self):
+        for event in self:
+            event.known_kind = event.kind if event.kind in EVENT_KINDS else False
+
+    @api.depends("kind", "data")
+    def _compute_summary(self):
+        for event in self:
+            event.summary = event._get_details()
+
+    @api.depends("kind", "known_kind")
+    def _compute_display_name(self):
+        labels = dict(self._fields["known_kind"]._description_selection(self.env))
+        for event in self:
+            event.display_name = labels.get(event.kind, event.kind)
 
     @api.model
     def _record(self, connector, events):
@@ -113,6 +135,15 @@ class MeterEvent(models.Model):
             return {}
         return data if isinstance(data, dict) else {}
 
+    def _get_details(self):
+        """What exactly is wrong, as one short text for an alarm."""
+        data = self._read_data()
+        if self.kind == "frame_unknown":
+            return self.env["meter.frame"]._label_reason(data.get("reason"))
+        found = [data[key] for key in EVENT_DETAILS if data.get(key) not in (None, "", [])]
+        words = [", ".join(map(str, one[:3])) if isinstance(one, list) else str(one) for one in found]
+        return " · ".join(words)[:300]
+
     def _get_target(self):
         """The most exact thing the event is about."""
         self.ensure_one()
@@ -135,16 +166,19 @@ class MeterEvent(models.Model):
                 return
             meter._set_offline(self.at) if self.kind == "meter_silent" else meter._set_online(self.at)
             return
-        if self.kind in PROTECTIVE_TRIPS or self.kind in LOCK_EVENTS:
+        if self.kind == "plan_switched":
+            self.circuit_id.switch_ids._note_plan(self.at, self._read_data())
+            return
+        if self.kind in PROTECTIVE_TRIPS or self.kind in LOCK_EVENTS or self.kind == "auto_recovered":
             self._follow_protection()
             return
         action, alarm_kind = EVENT_ALARMS.get(self.kind, (None, None))
         alarms = self.env["meter.alarm"]
         if action == "open":
             label = dict(alarms._fields["kind"]._description_selection(self.env))[alarm_kind]
-            alarms._open(
-                alarm_kind, self._get_target(), f"{self._get_target().display_name}: {label}", at=self.at
-            )
+            details = self._get_details()
+            message = f"{self._get_target().display_name}: {label}{f' ({details})' if details else ''}"
+            alarms._open(alarm_kind, self._get_target(), message, at=self.at)
         elif action == "resolve":
             alarms._resolve(alarm_kind, self._get_target(), at=self.at)
 
@@ -158,11 +192,16 @@ class MeterEvent(models.Model):
         if self.kind in LOCK_EVENTS:
             circuit.switch_ids._lock_supply(self.at)
             return
+        if self.kind == "auto_recovered":
+            if self._read_data().get("reported") == "on":
+                for kind in PROTECTIVE_TRIPS.values():
+                    alarms._resolve(kind, circuit, at=self.at)
+            return
         kind = PROTECTIVE_TRIPS[self.kind]
         label = dict(alarms._fields["kind"]._description_selection(self.env))[kind]
         alarms._open(kind, circuit, f"{circuit.display_name}: {label}", at=self.at)
         for switch in circuit.switch_ids[:1]:
-            switch._note_protective_trip(self.kind, self.at)
+            switch._note_protective_trip(self.kind, self.at, is_kept="tries" in self._read_data())
 
 
 def _is_word(value, limit):

@@ -35,7 +35,8 @@ class MeterFrame(models.Model):
     size = fields.Integer("Size (bytes)", readonly=True)
     is_cut = fields.Boolean("Cut Off", readonly=True, help="Only the first 1024 bytes are kept.")
     protocol = fields.Char(readonly=True, help="Protocol of the meter that was spoken to.")
-    reason = fields.Char("What Is Wrong", readonly=True)
+    reason = fields.Char("Reason Code", readonly=True)
+    reason_label = fields.Char("What Is Wrong", compute="_compute_reason_label")
     dropped = fields.Integer(
         "Frames not Kept", readonly=True, help="Further ones of that minute, counted and not kept."
     )
@@ -47,6 +48,26 @@ class MeterFrame(models.Model):
     def _compute_decoded(self):
         for frame in self:
             frame.decoded = self._render(frame.hex, frame.protocol)
+
+    @api.depends("reason")
+    def _compute_reason_label(self):
+        for frame in self:
+            frame.reason_label = self._label_reason(frame.reason)
+
+    @api.model
+    def _label_reason(self, reason):
+        """A connector's word for what is wrong with a frame, as people say it; other words as they are."""
+        labels = {
+            "bad_checksum": self.env._("wrong checksum: noise, or two meters at once"),
+            "bad_end": self.env._("damaged: its end is missing"),
+            "bad_length": self.env._("damaged: its length cannot be"),
+            "frame_inside": self.env._("damaged: another frame begins within it"),
+            "unasked": self.env._("nobody asked for it"),
+            "other_address": self.env._("from an address that is not configured here"),
+            "no_frame": self.env._("no frame in the report"),
+            "acrel": self.env._("message of a dial-in meter that nobody can read"),
+        }
+        return labels.get(reason, reason or "")
 
     @api.depends("bus_id", "at")
     def _compute_display_name(self):
@@ -67,7 +88,8 @@ class MeterFrame(models.Model):
         opinions = decode_best(digits, protocol)
         shown = [one for one in opinions if one.frames] or opinions[:1]
         return self.env["ir.qweb"]._render(
-            "meter_gateway.frame_decoded", {"opinions": shown, "names": self._get_protocol_names()}
+            "meter_gateway.frame_decoded",
+            {"opinions": shown, "names": self._get_protocol_names(), "label": self._label_reason},
         )
 
     @api.model

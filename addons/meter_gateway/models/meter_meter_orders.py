@@ -10,6 +10,7 @@ class MeterMeter(models.Model):
         """Ask which values."""
         self.ensure_one()
         self.env["meter.order"]._check_read_right()
+        self.check_access("read")
         return {
             "type": "ir.actions.act_window",
             "res_model": "meter.read.items.wizard",

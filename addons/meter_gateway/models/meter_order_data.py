@@ -65,7 +65,7 @@ class MeterOrder(models.Model):
                     "reason": reason,
                     "source": source,
                     "requested_by": self.env.uid,
-                    "data": _dump((data or {}).get(target.id, data) if data else data),
+                    "data": dump_data((data or {}).get(target.id, data) if data else data),
                 }
                 for target in targets
             ]
@@ -88,5 +88,6 @@ class MeterOrder(models.Model):
             method(state, data, at)
 
 
-def _dump(data):
+def dump_data(data):
+    """An order's data as it travels: JSON text, False when there is none."""
     return json.dumps(data, ensure_ascii=False, sort_keys=True) if data else False

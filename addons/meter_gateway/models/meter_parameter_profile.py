@@ -89,6 +89,7 @@ class MeterParameterProfile(models.Model):
     def action_send(self):
         """Send the profile to its meters; those that have everything already are left alone."""
         self.ensure_one()
+        self.env["meter.parameter"]._check_right(self.meter_ids)
         states = self._get_meter_states()
         meters = self.meter_ids.filtered(lambda meter: states[meter.id] != "applied")
         if not self.meter_ids:
@@ -103,6 +104,7 @@ class MeterParameterProfile(models.Model):
     def action_read_back(self):
         """Read the profile's settings from its meters."""
         self.ensure_one()
+        self.env["meter.parameter"]._check_right(self.meter_ids)
         if not self.meter_ids:
             raise UserError(self.env._("No meter has this profile yet: choose meters first."))
         names = self.line_ids.type_id.mapped("name")
@@ -111,6 +113,7 @@ class MeterParameterProfile(models.Model):
     def action_choose_meters(self):
         """Meters of the profile's model, to be marked in the list."""
         self.ensure_one()
+        self.env["meter.parameter"]._check_right(self.meter_ids)
         action = self.env["ir.actions.act_window"]._for_xml_id("meter_gateway.meter_meter_action")
         return action | {
             "view_mode": "list,form",

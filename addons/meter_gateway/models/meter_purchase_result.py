@@ -45,6 +45,8 @@ class MeterMeter(models.Model):
     def action_purchase(self):
         """A purchase for this meter."""
         self.ensure_one()
+        self.check_access("read")
+        self.env["meter.purchase"]._check_right()
         return {
             "type": "ir.actions.act_window",
             "res_model": "meter.purchase",

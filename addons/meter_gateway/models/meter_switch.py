@@ -111,7 +111,7 @@ class MeterSwitch(models.Model):
                     reason=switch.keep_power_reason,
                 )
             )
-        order = switch._get_open_order()
+        order = switch._get_sufficient_order(state, source)
         if not force and switch.desired == state and (order or switch.reported == state):
             return order
         is_already_so = not force and not switch.desired and switch.reported == state
@@ -145,6 +145,10 @@ class MeterSwitch(models.Model):
             ],
             limit=1,
         )  # fmt: skip
+
+    def _get_sufficient_order(self, state, source):
+        """The open order that a wish like this may leave as it is, or empty."""
+        return self._get_open_order()
 
     def _note_desired(self, state, reason, source, expires_at):
         self.ensure_one()

@@ -17,6 +17,8 @@ LOCK_EVENTS = ("protection_locked", "recovery_locked")
 IN_A_ROW = timedelta(hours=1)
 TRIPS_BEFORE_LOCK = 3
 RECOVERY_DELAY_S = 300
+#: For the connector to switch and read back.
+MARGIN_S = 120
 
 
 class MeterSwitch(models.Model):
@@ -30,14 +32,19 @@ class MeterSwitch(models.Model):
     )
     locked_at = fields.Datetime(readonly=True)
 
-    def _note_protective_trip(self, kind, at):
-        """The meter cut the supply by itself. It comes back after a while; after three in a row it is locked."""
+    def _note_protective_trip(self, kind, at, is_kept=False):
+        """The meter cut the supply by itself. It comes back after a while; after three in a row it is locked.
+
+        ``is_kept``: the connector closes it again, counts, and says when it locks it.
+        """
         self.ensure_one()
         last = self.last_protective_trip_at
         if last and at <= last:
             return
         trips = self.protective_trips + 1 if last and at - last <= IN_A_ROW else 1
         wait = self._get_setting("meter_gateway.recovery_delay_s", RECOVERY_DELAY_S)
+        if is_kept:  # first the connector's turn, then ours
+            wait = max(wait, 2 * self.meter_id.parameter_profile_id.recovery_delay_s + MARGIN_S)
         self.write(
             {
                 "protective_trips": trips,
@@ -46,7 +53,7 @@ class MeterSwitch(models.Model):
                 "next_try_at": fields.Datetime.now() + timedelta(seconds=wait),
             }
         )
-        if trips >= self._get_setting("meter_gateway.trips_before_lock", TRIPS_BEFORE_LOCK):
+        if not is_kept and trips >= self._get_setting("meter_gateway.trips_before_lock", TRIPS_BEFORE_LOCK):
             self._lock_supply(at)
 
     @api.model
@@ -109,9 +116,7 @@ class MeterSwitch(models.Model):
         """Neither locked supplies nor those that are off by their hours are ordered on again."""
         candidates = super()._get_candidates(connector_id, circuit_ids)
         return candidates.filtered(
-            lambda switch: (
-                switch.desired != "on" or not (switch.is_locked or switch.meter_id._is_off_by_plan())
-            )
+            lambda switch: switch.desired != "on" or not (switch.is_locked or switch._is_off_by_plan())
         )
 
     def _is_expected_off(self):
@@ -120,7 +125,7 @@ class MeterSwitch(models.Model):
         recent = self.last_protective_trip_at and (
             fields.Datetime.now() - self.last_protective_trip_at <= IN_A_ROW
         )
-        return bool(self.is_locked or recent or self.meter_id._is_off_by_plan())
+        return bool(self.is_locked or recent or self._is_off_by_plan())
 
     def action_restore(self):
         """Ask what was found, then switch on."""

@@ -11,6 +11,7 @@ from . import (
     test_event,
     test_frame,
     test_ingest,
+    test_map_import,
     test_order,
     test_order_data,
     test_overview,
@@ -24,4 +25,5 @@ from . import (
     test_single_order,
     test_supply_plan,
     test_switch,
+    test_wrong_users,
 )

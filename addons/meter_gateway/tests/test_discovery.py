@@ -104,6 +104,16 @@ class TestDiscovery(MeterCase):
         self.report(search.order_id, "failed", detail="gateway offline")
         self.assertEqual((search.state, search.result), ("failed", "gateway offline"))
 
+    def test_what_could_not_be_asked_is_said_although_the_search_ended_well(self):
+        search = self.make_search(all_speeds=True)
+        self.assertTrue(search.is_speed_fixed, "behind a network")
+        self.assertIn(9600, json.loads(search.order_id.data)["baudrates"])
+        self.report(search.order_id, "confirmed", detail="the gateway keeps its speed", data='{"done": 1}')
+        self.assertEqual((search.state, search.result), ("done", "the gateway keeps its speed"))
+        self.bus.write({"link_kind": "serial", "device": "/dev/ttyS0"})
+        search.invalidate_recordset(["is_speed_fixed"])
+        self.assertFalse(search.is_speed_fixed)
+
     def test_wrong_users(self):
         search = self.make_search(start=False)
         for role in ("field_reader", "cashier", "auditor", "accountant"):

@@ -23,6 +23,35 @@ class TestEvent(MeterCase):
         self.assertEqual((stored[0].bus_id, stored[0].building_id), (self.bus, self.building))
         self.assertEqual(self.open_alarms("frame_unknown").times, 2)
 
+    def test_an_alarm_says_what_exactly_is_wrong(self):
+        table = [
+            ("config_problem", {"problems": ["a: 1", "b: 2"], "count": 2}, "a: 1, b: 2"),
+            ("nbiot_unknown_device", {"imei": "860000000000001", "platform": "ctwing"}, "860000000000001"),
+        ]
+        for kind, data, text in table:
+            with self.subTest(kind=kind):
+                self.assert_all_accepted(self.send(self.event(kind, kind, data=data)), 1)
+                self.assertIn(text, self.open_alarms(kind).message)
+        self.send(self.event("ok", "config_ok", at=self.now + 1, data={"version": 3}))
+        self.assertFalse(self.open_alarms("config_problem"))
+        self.send(self.event("odd", "made_up_kind"))
+        odd = self.env["meter.event"].search([("key", "=", "odd")])
+        self.assertEqual((odd.known_kind, odd.display_name), (False, "made_up_kind"))
+
+    def test_a_trip_that_the_connector_closed_again_is_over(self):
+        place = {"circuit_id": self.circuit.id}
+        for number in range(1, 5):
+            data = {"trips": number, "tries": 2}
+            at = self.now + number * 60
+            self.send(self.event(f"t{number}", "meter_tripped", at=at, data=data, **place))
+            self.assertTrue(self.open_alarms("meter_tripped"))
+            self.assertFalse(self.switch.is_locked, "the connector counts and says when it locks")
+            data = data | {"wanted": "on", "result": "confirmed", "reported": "on"}
+            self.send(self.event(f"r{number}", "auto_recovered", at=at + 30, data=data, **place))
+            self.assertFalse(self.open_alarms("meter_tripped"))
+        self.send(self.event("l", "recovery_locked", at=self.now + 400, **place))
+        self.assertTrue(self.switch.is_locked)
+
     def test_what_makes_no_sense_is_refused(self):
         stranger = self.make_meter(self.make_bus(self.make_connector("c7"), self.building, "GW77"), "777")
         table = [

@@ -55,6 +55,16 @@ class TestFrame(MeterCase):
         self.assertIn("not hexadecimal", wizard.decoded)
         self.assertEqual(decode_best("FE6800", "cjt188")[0].protocol, "cjt188")
 
+    def test_what_is_wrong_is_said_in_peoples_words(self):
+        frame = self.send(hex=TRIP[:-4] + "0016", protocol="dlt645-2007", reason="bad_checksum")
+        self.assertIn("wrong checksum", frame.reason_label)
+        self.assertEqual(self.send(key="2", hex="68", reason="something else").reason_label, "something else")
+        event = self.env["meter.event"].search([("key", "=", "1")])
+        self.assertEqual((event.display_name, event.summary), ("Frame not understood", frame.reason_label))
+        if is_available():
+            self.assertIn("wrong checksum", frame.decoded)
+            self.assertNotIn("bad_checksum", frame.decoded)
+
     def test_hexadecimal_as_people_write_it(self):
         table = [
             ("68 0a", "680A"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from odoo.tests import tagged
 
 from .. import rpc_guard
-from ..const import EVENT_ALARMS, INGEST_COLUMNS, ORDER_KINDS
+from ..const import EVENT_ALARMS, EVENT_KINDS, INGEST_COLUMNS, ORDER_KINDS
 from ..models import meter_connector_api
 from ..models.meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 from .common import MeterCase
@@ -73,6 +73,16 @@ def read_request_keys():
     return found
 
 
+def read_event_rows(text):
+    """[(kinds, keys of data, effect, told by)] of the table of events."""
+    section = text.split("### Kinds of events")[1].split("\n| answer key")[0]
+    rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| `")]
+    return [
+        (re.findall(r"`(\w+)`", kinds), set(re.findall(r"`(\w+)`", keys)), effect.strip(), teller.strip())
+        for kinds, keys, effect, teller in rows
+    ]
+
+
 @tagged("post_install", "-at_install")
 class TestRpcDocument(MeterCase):
     @classmethod
@@ -106,11 +116,38 @@ class TestRpcDocument(MeterCase):
         named = {kind for cell in cells for kind in re.findall(r"`(\w+)`", cell)}
         self.assertEqual(named, set(dict(ORDER_KINDS)))
 
-    def test_events_with_a_meaning_are_named(self):
-        section = DOCUMENT.read_text().split("## api_events")[1].split("\n## ")[0]
-        for kind in (*EVENT_ALARMS, *PROTECTIVE_TRIPS, *LOCK_EVENTS):
-            with self.subTest(kind=kind):
-                self.assertIn(f"`{kind}`", section)
+    def test_the_same_kinds_of_events_with_the_same_data(self):
+        named, sent = {}, {}
+        for kinds, keys, _effect, teller in read_event_rows(DOCUMENT.read_text()):
+            named |= dict.fromkeys(kinds, keys)
+            sent |= dict.fromkeys(kinds, keys) if teller == "connector" else {}
+        self.assertEqual(named, {kind: set(keys) for kind, (_label, keys) in EVENT_KINDS.items()})
+        try:
+            from meter_connector.events import KINDS
+        except ImportError:
+            self.skipTest("the connector's package is not installed beside Odoo")
+        self.assertEqual(sent, {kind: set(keys) for kind, keys in KINDS.items()})
+
+    def test_what_an_event_does_is_said_and_done(self):
+        """A kind with an effect has a handler; a kind that is only kept has none."""
+        handled = {*EVENT_ALARMS, *PROTECTIVE_TRIPS, *LOCK_EVENTS, "plan_switched", "auto_recovered"}
+        effects = {}
+        for kinds, _keys, effect, _teller in read_event_rows(DOCUMENT.read_text()):
+            effects |= dict.fromkeys(kinds, effect)
+        self.assertEqual({kind for kind, effect in effects.items() if effect != "kept"}, handled)
+        for kind in set(effects) - handled:
+            event = {"key": f"t:{kind}", "kind": kind, "at": self.now, "circuit_id": self.circuit.id}
+            before = (self.open_alarms(), self.switch.is_locked, self.switch.plan_off_until)
+            self.assert_all_accepted(self.face.api_events({"events": [event]}), 1)
+            after = (self.open_alarms(), self.switch.is_locked, self.switch.plan_off_until)
+            self.assertEqual(before, after)
+
+    def test_the_override_of_a_person_is_written_as_the_document_says(self):
+        text = re.search(r"`switch_off` \| `([^`]+)` of a person", DOCUMENT.read_text())[1]
+        order = self.switch._set_desired("on", "asked", "operator")
+        self.assertEqual(order.data, text)
+        sent = self.face.api_orders({})["orders"]
+        self.assertEqual([each["data"] for each in sent if each["id"] == order.id], [text])
 
     def test_the_same_answer_keys(self):
         gateway = self.bus.gateway_id

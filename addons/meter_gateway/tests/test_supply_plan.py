@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 from odoo import Command, fields
@@ -88,6 +89,70 @@ class TestSupplyPlan(MeterCase):
         self.assertNotIn("supply_plan", self.config_of(self.meter))
         self.switch._clear_keep_power("over")
         self.assertIn("supply_plan", self.config_of(self.meter))
+
+    def hold(self, until, wanted="off", result="confirmed", at=None, key="p1"):
+        """The connector says what its plan did."""
+        data = {"until": until, "wanted": wanted, "result": result, "reported": wanted}
+        at = self.now if at is None else at
+        event = {"key": key, "kind": "plan_switched", "at": at, "circuit_id": self.circuit.id, "data": data}
+        self.assert_all_accepted(self.face.api_events({"events": [event]}), 1)
+
+    def switched_off_by_the_plan(self):
+        """Hours that this side takes for supply: only the event says otherwise."""
+        always = {"name": "Always", "period_ids": [Command.create({"from_hour": 0, "to_hour": 24})]}
+        self.assign(self.env["meter.supply.plan"].create(always))
+        self.switch._set_desired("on", "x", "system")
+        self.switch._get_open_order()._finish("failed", "x")
+        self.hold(self.now + 3600)
+        self.ingest([{"circuit": self.circuit, "at": self.now + 1, "switch": "off"}])
+
+    def test_what_the_plan_has_switched_off_is_left_alone_until_it_says(self):
+        self.switched_off_by_the_plan()
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertFalse(self.switch._get_open_order())
+        self.assertFalse(self.open_alarms("switch_unexpected"))
+        self.hold(self.now + 7200, "on", at=self.now - 60, key="late")
+        self.assertTrue(self.switch.plan_off_until, "older than what is known")
+        self.switch.plan_off_until = fields.Datetime.now() - timedelta(minutes=5)
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertEqual(self.switch._get_open_order().kind, "switch_on")
+        self.assertFalse(self.switch._get_open_order().data, "nobody in person has asked")
+
+    def test_the_plan_says_that_it_has_switched_on(self):
+        self.switched_off_by_the_plan()
+        self.hold(0, "on", at=self.now + 2, key="p2")
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertEqual(self.switch._get_open_order().kind, "switch_on")
+
+    def test_a_plan_that_could_not_switch_holds_nothing(self):
+        self.switched_off_by_the_plan()
+        self.hold(self.now + 3600, result="failed", at=self.now + 2, key="p2")
+        self.assertFalse(self.switch.plan_off_until)
+
+    def test_a_persons_order_passes_the_plan_and_others_do_not(self):
+        self.switched_off_by_the_plan()
+        paid = self.switch._set_desired("on", "paid", "topup")
+        self.assertFalse(paid.data)
+        for _again in range(4):
+            self.switch._note_failure("the supply plan has it off")
+        self.assertFalse(self.open_alarms("switch_disobeyed"))
+        vals = {"state": "on", "switch_ids": self.switch.ids, "reason": "party"}
+        self.env["meter.switch.wizard"].with_user(self.operator).create(vals).action_apply()
+        order = self.switch._get_open_order()
+        self.assertNotEqual(order, paid)
+        self.assertEqual((paid.state, json.loads(order.data)), ("superseded", {"override": True}))
+        self.assertFalse(self.switch.plan_off_until)
+        self.assertEqual(self.switch._set_desired("on", "again", "operator"), order)
+
+    def test_keep_power_and_restore_pass_the_connectors_holds(self):
+        self.switched_off_by_the_plan()
+        self.switch.with_user(self.operator)._set_keep_power(
+            fields.Datetime.now() + timedelta(hours=1), "party"
+        )
+        self.assertEqual(json.loads(self.switch._get_open_order().data), {"override": True})
+        self.switch._lock_supply(fields.Datetime.now())
+        self.switch._restore("looked at")
+        self.assertEqual(json.loads(self.switch._get_open_order().data), {"override": True})
 
     def test_what_makes_no_sense_is_refused(self):
         self.plan.kept_by = "meter"

@@ -2,6 +2,7 @@ from . import (
     meter_connector_key_wizard,
     meter_frame_decoder,
     meter_keep_power_wizard,
+    meter_map_import_wizard,
     meter_parameter_wizard,
     meter_read_items_wizard,
     meter_restore_wizard,

@@ -3,6 +3,7 @@ from . import (
     account_move_line,
     account_payment,
     audit_entry,
+    contract_completeness,
     contract_contract,
     contract_counter,
     contract_fees,

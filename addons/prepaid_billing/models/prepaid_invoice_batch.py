@@ -28,6 +28,11 @@ class PrepaidInvoiceBatch(models.Model):
     invoice_ids = fields.One2many("account.move", "prepaid_batch_id", string="Invoices")
     invoice_count = fields.Integer(compute="_compute_totals")
     amount_total = fields.Monetary(compute="_compute_totals", string="Invoiced")
+    is_incomplete_accepted = fields.Boolean(
+        string="In Spite of Missing Readings",
+        readonly=True,
+        help="A person has decided not to wait for readings.",
+    )
     failed_contract_ids = fields.Many2many("contract.contract", string="Tenancies with Errors")
 
     @api.depends("total_count", "done_count")
@@ -52,7 +57,7 @@ class PrepaidInvoiceBatch(models.Model):
             batch.display_name = f"{batch.month:%Y-%m}" if batch.month else ""
 
     @api.model
-    def _start(self, company, month, contracts=None):
+    def _start(self, company, month, contracts=None, is_incomplete_accepted=False):
         """Enqueue the invoices of a month; returns the batch. Tenancies invoiced already are left alone."""
         month = month.replace(day=1)
         ids = (
@@ -65,6 +70,7 @@ class PrepaidInvoiceBatch(models.Model):
                 "company_id": company.id,
                 "month": month,
                 "total_count": len(ids),
+                "is_incomplete_accepted": is_incomplete_accepted,
                 "state": "running" if ids else "done",
             }
         )
@@ -91,6 +97,8 @@ class PrepaidInvoiceBatch(models.Model):
     def _invoice_one(self, contract):
         try:
             with self.env.cr.savepoint():
+                if not self.is_incomplete_accepted:
+                    contract._check_month_complete(self.month)
                 move = contract._create_month_invoice_sudo(self.month)
                 move.prepaid_batch_id = self
         except UserError as error:

@@ -69,6 +69,15 @@ class ResCompany(models.Model):
     prepaid_invoice_day = fields.Integer(
         string="Invoice Day", default=2, help="Day of the month on which the month before is invoiced."
     )
+    prepaid_invoice_completeness = fields.Integer(
+        string="Readings Asked For (%)",
+        help="The invoice of a month waits while a meter of the tenancy has fewer of its scheduled readings of that month. "
+        "0: it does not wait.",
+    )
+    _prepaid_invoice_completeness_range = models.Constraint(
+        "CHECK (prepaid_invoice_completeness BETWEEN 0 AND 100)",
+        "Readings asked for are between 0 and 100 percent.",
+    )
     prepaid_books_user_id = fields.Many2one(
         "res.users",
         string="Books Check Reported To",

@@ -40,6 +40,9 @@ class ResConfigSettings(models.TransientModel):
         related="company_id.prepaid_fee_min_left", readonly=False, currency_field="prepaid_currency_id"
     )
     prepaid_invoice_day = fields.Integer(related="company_id.prepaid_invoice_day", readonly=False)
+    prepaid_invoice_completeness = fields.Integer(
+        related="company_id.prepaid_invoice_completeness", readonly=False
+    )
     prepaid_books_user_id = fields.Many2one(related="company_id.prepaid_books_user_id", readonly=False)
 
     def action_prepaid_setup_accounting(self):

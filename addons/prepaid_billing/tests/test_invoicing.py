@@ -303,6 +303,55 @@ class TestInvoicing(InvoiceCase):
         self.assertEqual((batch.state, batch.invoice_count), ("done", 2))
         self.assertFalse(other.invoice_generation_error)
 
+    def _set_completeness(self, percent):
+        """October of the meter, and the month before, which counts for nothing."""
+        rows = [
+            {
+                "meter_id": self.installation.meter_id.id,
+                "day": f"2026-{month}-05",
+                "expected": 200,
+                "received": got,
+            }
+            for month, got in (("10", 2 * percent), ("09", 0))
+        ]
+        self.env["meter.completeness"].search([]).unlink()
+        self.env["meter.completeness"].create(rows)
+
+    def _run(self, accepted=False):
+        with trap_jobs() as trap, mute_logger("odoo.addons.contract.models.contract"):
+            batches = self.env["prepaid.invoice.batch"].with_user(self.accountant)
+            batch = batches._start(self.company, OCTOBER, is_incomplete_accepted=accepted)
+            trap.perform_enqueued_jobs()
+        return batch
+
+    def test_an_invoice_waits_for_the_readings_of_its_month(self):
+        self._charge_october([(1, "50", "42.50")])
+        self.company.prepaid_invoice_completeness = 90
+        self._set_completeness(75)
+        batch = self._run()
+        self.assertEqual(
+            (batch.state, batch.failed_contract_ids, batch.invoice_count), ("failed", self.contract, 0)
+        )
+        self.assertRegex(self.contract.invoice_generation_error, r"2026-10.*90 %.*75\.0 %")
+        self._set_completeness(95)
+        with trap_jobs() as trap:
+            batch.action_retry()
+            trap.perform_enqueued_jobs()
+        self.assertEqual((batch.state, batch.invoice_count), ("done", 1))
+
+    def test_nothing_is_asked_for_unless_it_is_set_and_a_person_may_decide(self):
+        self._charge_october([(1, "50", "42.50")])
+        self._set_completeness(10)
+        self.company.prepaid_invoice_completeness = 90
+        wizard = self.env["prepaid.invoice.month"].with_user(self.accountant).create({"month": OCTOBER})
+        wizard.action_preview()
+        self.assertEqual((wizard.line_ids.percent, wizard.incomplete_count), (10.0, 1))
+        self.assertEqual(self._run().invoice_count, 0)
+        self.company.prepaid_invoice_completeness = 0
+        self.assertEqual(wizard.incomplete_count, 0)
+        self.company.prepaid_invoice_completeness = 90
+        self.assertEqual(self._run(accepted=True).invoice_count, 1)
+
     def test_the_cron_invoices_the_month_before_once_from_the_invoice_day_on(self):
         self.company.prepaid_invoice_day = 3
         self._charge_october([(1, "50", "42.50")])

@@ -19,6 +19,8 @@ class PrepaidInvoiceMonth(models.TransientModel):
     )
     is_open_month = fields.Boolean(compute="_compute_is_open_month")
     is_open_accepted = fields.Boolean(string="Invoice the Month Before It Is Over")
+    incomplete_count = fields.Integer(compute="_compute_incomplete_count")
+    is_incomplete_accepted = fields.Boolean(string="Invoice in Spite of Missing Readings")
     tenancy_count = fields.Integer(compute="_compute_tenancy_count", string="Tenancies to Invoice")
     line_ids = fields.One2many("prepaid.invoice.month.line", "wizard_id", readonly=True)
     amount_total = fields.Monetary(compute="_compute_amount_total", string="Total")
@@ -37,6 +39,14 @@ class PrepaidInvoiceMonth(models.TransientModel):
     def _compute_tenancy_count(self):
         for wizard in self:
             wizard.tenancy_count = len(wizard._get_contracts()) if wizard.month else 0
+
+    @api.depends("line_ids.percent", "company_id")
+    def _compute_incomplete_count(self):
+        for wizard in self:
+            limit = wizard.company_id.sudo().prepaid_invoice_completeness  # a setting, not a secret
+            wizard.incomplete_count = len(
+                wizard.line_ids.filtered(lambda line, limit=limit: line.percent < limit)
+            )
 
     @api.depends("line_ids.amount")
     def _compute_amount_total(self):
@@ -76,6 +86,7 @@ class PrepaidInvoiceMonth(models.TransientModel):
             "charge_amount": float(charges),
             "fee_amount": float(fees),
             "amount": float(charges + fees),
+            "percent": min(contract._get_month_completeness(month).values(), default=100.0),
             "invoice_id": contract._get_month_invoice(month)[:1].id,
         }
 
@@ -88,7 +99,10 @@ class PrepaidInvoiceMonth(models.TransientModel):
                 self.env._("The month is not over yet. Tick the box to invoice what it has so far.")
             )
         batch = self.env["prepaid.invoice.batch"]._start(
-            self.company_id, self.month, self._get_contracts() if self.contract_ids else None
+            self.company_id,
+            self.month,
+            self._get_contracts() if self.contract_ids else None,
+            self.is_incomplete_accepted,
         )
         return {
             "type": "ir.actions.act_window",
@@ -109,4 +123,5 @@ class PrepaidInvoiceMonthLine(models.TransientModel):
     charge_amount = fields.Monetary(string="Consumption")
     fee_amount = fields.Monetary(string="Fees")
     amount = fields.Monetary(string="Total")
+    percent = fields.Float(string="Readings (%)", digits=(5, 1), help="Of the meter that misses most.")
     invoice_id = fields.Many2one("account.move", string="Invoiced Already")

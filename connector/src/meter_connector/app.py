@@ -142,6 +142,10 @@ class App:
         await self._apply(site)
         if site.problems:
             await self._report_problems("config_problem", site.version, site.problems)
+        elif await self.outbox.keep_problem(""):
+            data = {"version": site.version}
+            key = f"config_ok:{site.version}:{self.clock.now():.3f}"
+            await self.outbox.put_event(Event(key, "config_ok", self.clock.now(), data=data))
         return site.version
 
     async def _take_kept_config(self) -> None:
@@ -174,6 +178,7 @@ class App:
         _logger.error(kind, extra={"version": version, "count": len(problems), "problems": shown})
         digest = hashlib.sha256("\n".join(problems).encode()).hexdigest()[:16]
         data = {"version": version, "count": len(problems), "problems": shown}
+        await self.outbox.keep_problem(digest)
         await self.outbox.put_event(Event(f"{kind}:{version}:{digest}", kind, self.clock.now(), data=data))
 
     # -- orders ------------------------------------------------------------------------------------

@@ -219,10 +219,10 @@ async def test_an_answer_that_is_nonsense_leaves_everything_where_it_is(
 async def test_events_arrive_once(odoo: FakeOdoo, tmp_path: Path) -> None:
     odoo.mood("api_events", Mood(is_lost=True))
     async with running(odoo, tmp_path) as (app, _buses):
-        await app.outbox.put_event(Event("a", "gateway_offline", NOW, gateway_id=1, data={"why": "x"}))
+        await app.outbox.put_event(Event("a", "gateway_offline", NOW, gateway_id=1, data={"links": ["x"]}))
         await soon(lambda: app.uplink.events.sent == 1)
     assert odoo.events == {
-        "a": {"key": "a", "kind": "gateway_offline", "at": NOW, "gateway_id": 1, "data": {"why": "x"}}
+        "a": {"key": "a", "kind": "gateway_offline", "at": NOW, "gateway_id": 1, "data": {"links": ["x"]}}
     }
 
 
@@ -392,7 +392,9 @@ async def test_a_configuration_that_cannot_be_used_leaves_the_last_good_one_in_f
         odoo.document = document(3)
         await soon(lambda: [site.version for site in buses.sites] == [1, 3])
         assert app.config_problem == ""
-    [event] = odoo.events.values()
+        await odoo.until(lambda: len(odoo.events) == 2)
+    event, over = odoo.events.values()
+    assert (over["kind"], over["data"]) == ("config_ok", {"version": 3})
     assert event["kind"] == "config_refused"
     assert "connector.timezone: 'Mars/Olympus'" in event["data"]["problems"][0]
 

@@ -30,6 +30,7 @@ def test_a_map_comes_as_its_maker_wrote_it() -> None:
         {"key": "power_kw", "address": 13, "type": "int16", "scale": "0.001", "unit": "kW"},
     )
     assert len(registers.load_map(found.registers)) == 3
+    assert found.rows == (3, 4, 6)
 
 
 def test_chinese_headings_are_read() -> None:
@@ -45,14 +46,14 @@ def test_chinese_headings_are_read() -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (["x", "40001", "u16", 1, ""], "row 3: address 40001"),
-        (["x", "zz", "u16", 1, ""], "row 3: address 'zz'"),
-        (["x", 70000, "u16", 1, ""], "row 3: address 70000"),
-        (["x", 1, "u24", 1, ""], "row 3: register x: type 'u24'"),
-        (["x", 1, "u16", 0, ""], "row 3: register x: scale"),
-        (["", 1, "u16", 1, ""], "row 3: no key"),
-        (["x", None, "u16", 1, ""], "row 3: no address"),
-        (["total", 8, "u16", 1, ""], "row 3: total is already in row 2"),
+        (["x", "40001", "u16", 1, ""], "row 3, column B: address 40001"),
+        (["x", "zz", "u16", 1, ""], "row 3, column B: address 'zz'"),
+        (["x", 70000, "u16", 1, ""], "row 3, column B: address 70000"),
+        (["x", 1, "u24", 1, ""], "row 3, column C: register x: type 'u24'"),
+        (["x", 1, "u16", 0, ""], "row 3, column D: register x: scale"),
+        (["", 1, "u16", 1, ""], "row 3, column A: no key"),
+        (["x", None, "u16", 1, ""], "row 3, column B: no address"),
+        (["total", 8, "u16", 1, ""], "row 3, column A: total is already in row 2"),
     ],
 )
 def test_a_wrong_row_is_named_and_the_others_are_read(row: list[Any], problem: str) -> None:

@@ -16,7 +16,9 @@ def reading(number: int, circuit: int = 1) -> Reading:
 
 
 def event(number: int) -> Event:
-    return Event(f"key-{number}", "meter_silent", NOW + number, meter_id=number, data={"n": number})
+    return Event(
+        f"key-{number}", "meter_silent", NOW + number, meter_id=number, data={"error": f"no answer {number}"}
+    )
 
 
 def order(

@@ -129,7 +129,7 @@ async def test_the_same_event_waits_once(outbox: Outbox) -> None:
 
 
 async def test_odd_data_of_an_event_is_kept_as_text(outbox: Outbox) -> None:
-    await outbox.put_event(Event("k", "frame_unknown", NOW, data={"hex": b"\x68\x00", "n": Decimal("1.50")}))
+    await outbox.put_event(Event("k", "strange", NOW, data={"hex": b"\x68\x00", "n": Decimal("1.50")}))
     [row] = await outbox.events(10)
     assert row.event.data == {"hex": "6800", "n": "1.50"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from schedhelp import Stand, pass_time
-from wirehelp import SimWire, meter_row, until, virtually
+from wirehelp import FakeLink, SimWire, link_to, meter_row, until, virtually
 
 IDLE = {"energy_s": 3600, "live_s": 0, "switch_s": 0}
 SCATTERED = ["202601000101", "202601000201", "202601990101", "000000000042", "987654321098"]
@@ -127,12 +127,108 @@ def test_wrong_data_and_unknown_buses_fail_with_the_reason(tmp_path: Path) -> No
     async def main() -> None:
         stand = stand_with(tmp_path, power_rows(SCATTERED[:1]))
         await stand.start(schedule=IDLE)
-        cases = [({"protocols": ["dlms"]}, 1, "dlms"), ({"baudrates": [9600]}, 1, "9600"), ({}, 77, "bus 77")]
+        cases = [
+            ({"protocols": ["dlms"]}, 1, "dlms"),
+            ({"baudrates": [9600]}, 1, "9600"),
+            ({"baudrates": [7]}, 1, "7"),
+            ({}, 77, "bus 77"),
+        ]
         for number, (data, bus_id, word) in enumerate(cases, start=1):
             stand.odoo_orders(stand.make_order(number, "discover", 0, bus_id=bus_id, data=data))
             result = await stand.told(number)
             assert result.state == "failed"
             assert word in result.detail
+        await stand.close()
+
+    virtually(main)
+
+
+class SetLink(FakeLink):
+    """A serial port: the meters hear only what comes at their own speed."""
+
+    can_set_baudrate = True
+
+    def __init__(self, respond: Any, own: int, meters: int) -> None:
+        super().__init__(respond)
+        self.baudrate, self.meters = own, meters
+        self.speeds: list[int] = []
+
+    def set_baudrate(self, baudrate: int) -> None:
+        self.baudrate = baudrate
+        self.speeds.append(baudrate)
+
+    def answer(self, pipe: Any, data: bytes) -> None:
+        if self.baudrate == self.meters:
+            super().answer(pipe, data)
+
+
+class SerialStand(Stand):
+    """The bus is configured for 2400 bps, its meters talk at 9600 bps."""
+
+    meters_at = 9600
+
+    def _make(self, bus: Any, listener: Any) -> Any:
+        link = SetLink(link_to(self.wire).respond, bus.baudrate, self.meters_at)
+        self.links.append(link)
+        return link
+
+
+@pytest.mark.parametrize(
+    ("protocol", "model", "data"),
+    [
+        ("dlt645-2007", "ddsy315", {"from": "202601000100", "to": "202601000110"}),
+        ("cjt188", "lxsy315-dn15", {"from": "78330010000100", "to": "78330010000103"}),
+        ("modbus-rtu", "dds238", {"from": "1", "to": "5"}),
+    ],
+)
+def test_meters_of_another_speed_are_found_where_the_link_can_set_it(
+    tmp_path: Path, protocol: str, model: str, data: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        rows = [meter_row(1, model)]
+        stand = SerialStand(SimWire(rows), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        rates = [1200, 2400, 9600]
+        result, _found = await discovered(stand, {**data, "protocols": [protocol], "baudrates": rates})
+        assert (result.state, result.detail) == ("confirmed", "")
+        [row] = json.loads(result.data)["found"]
+        assert row == {"address": rows[0]["address"], "protocol": protocol, "baudrate": 9600}
+        link: Any = stand.link
+        assert set(link.speeds) == {1200, 2400, 9600}
+        assert link.baudrate == 2400  # its own again
+        assert all(back == 2400 for back in link.speeds[1::2])
+        await stand.close()
+
+    virtually(main)
+
+
+def test_orders_and_reads_keep_the_buss_own_speed_while_another_is_searched(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = SerialStand(SimWire(power_rows(SCATTERED[:1])), disk=tmp_path / "outbox.sqlite3")
+        stand.meters_at = 2400
+        await stand.start(schedule={"energy_s": 60, "live_s": 0, "switch_s": 0})
+        data = {**ALL, "protocols": ["dlt645-2007"], "baudrates": [1200, 2400, 9600]}
+        stand.odoo_orders(stand.make_order(1, "discover", 0, bus_id=1, data=data, lives_s=7200))
+        await pass_time(3)
+        stand.odoo_orders(stand.make_order(2, "switch_off", generation=1))
+        assert (await stand.told(2)).state == "confirmed"
+        await stand.told(1, 3 * 3600)
+        assert stand.scheduler.silent_meters() == []
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_gateway_that_keeps_its_speed_says_so_and_what_to_do(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = stand_with(tmp_path, power_rows(SCATTERED[:1]))
+        await stand.start(schedule=IDLE)
+        result, found = await discovered(stand, {"protocols": ["dlt645-2007"], "baudrates": [2400, 9600]})
+        assert (result.state, found) == ("confirmed", set(SCATTERED[:1]))
+        assert result.detail.startswith(
+            "the gateway keeps its speed of 2400 bps: nothing was asked at 9600 bps"
+        )
+        assert "search again" in result.detail
         await stand.close()
 
     virtually(main)

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import meter_connector
 import pytest
+import yaml
 from schedhelp import Stand, pass_time
 from wirehelp import SimWire, meter_row, until, virtually
 
@@ -291,6 +293,29 @@ def test_a_switch_order_goes_before_a_long_list_of_settings(tmp_path: Path) -> N
         await until(lambda: stand.disk is not None and len(stand.disk.results(2)) == 3, 5)
         assert len(stand.disk.results(1)) == 1  # type: ignore[union-attr]
         assert (await stand.told(1)).state == "confirmed"
+        await stand.close()
+
+    virtually(main)
+
+
+def test_the_demonstration_site_has_a_meter_that_takes_purchases_and_refuses_a_wrong_count(
+    tmp_path: Path,
+) -> None:
+    path = Path(meter_connector.__file__).parent / "simulator" / "sites" / "demo.yaml"
+    model = yaml.safe_load(path.read_text())["models"]["ddsy315-prepaid"]
+    models = {"ddsy315": {"quirks": model["quirks"], "simulate": model["simulate"]}}
+
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1)], models=models), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        shown = await placed(stand, "read_prepayment", None, 1)
+        assert data_of(shown)["count"] == 6
+        refused = await placed(stand, "purchase", {"amount": "50.00", "count": 1, "number": "1"}, 2)
+        assert (refused.state, refused.detail.split(":")[0]) == ("failed", "count mismatch")
+        bought = await placed(stand, "purchase", {"amount": "50.00", "count": 7, "number": "2"}, 3)
+        assert bought.state == "confirmed"
+        assert data_of(bought)["count_after"] == 7
+        assert 136 < float(data_of(bought)["remaining"]) <= 136.40  # less what was used meanwhile
         await stand.close()
 
     virtually(main)

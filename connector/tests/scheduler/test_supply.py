@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from meter_connector.scheduler.plan import is_supplied, phase_at
 from schedhelp import HOUR, Stand, pass_time
 from wirehelp import SimWire, meter_row, until, virtually
 
+RPC = (Path(__file__).resolve().parents[3] / "docs" / "rpc.md").read_text()
+OVERRIDE = json.loads(re.findall(r"`switch_off` \| `([^`]+)` of a person", RPC)[0])
+"""What Odoo writes into a person's order; Odoo's tests read the same place."""
 IDLE = {"energy_s": 3600, "live_s": 0, "switch_s": 0}
 WATCHED = {"energy_s": 3600, "live_s": 0, "switch_s": 10}
 ALL_DAYS = frozenset(range(1, 8))
@@ -123,6 +128,11 @@ def test_supply_follows_the_plan_day_after_day_and_tells_it(tmp_path: Path) -> N
         assert len(stand.wire.commands("S1")) == 4
         told = stand.disk.events("plan_switched")  # type: ignore[union-attr]
         assert [event.data["reported"] for event in told] == ["off", "on"] * 2
+        assert [(event.data["wanted"], event.data["result"]) for event in told[:2]] == [
+            ("off", "confirmed"),
+            ("on", "confirmed"),
+        ]
+        assert 9.9 * HOUR < told[0].data["until"] - told[0].at <= 10 * HOUR  # Odoo leaves it alone until then
         assert len({event.key for event in told}) == 4
         await stand.close()
 
@@ -197,7 +207,7 @@ def test_odoos_repetitions_do_not_undo_the_plan_but_an_override_does(tmp_path: P
             stand.odoo_orders(stand.make_order(number, "switch_on", generation=number))
             assert (await stand.told(number)).state == "failed"
         assert stand.relay.word == "off"
-        stand.odoo_orders(stand.make_order(9, "switch_on", generation=9, data={"override": True}))
+        stand.odoo_orders(stand.make_order(9, "switch_on", generation=9, data=OVERRIDE))
         assert (await stand.told(9)).state == "confirmed"
         await stand.until_hour(7)
         assert stand.relay.word == "on"
@@ -267,7 +277,7 @@ def test_after_three_trips_in_a_row_only_a_person_switches_on(tmp_path: Path) ->
         await stand.restart(schedule=WATCHED)
         stand.odoo_orders(stand.make_order(20, "switch_on", generation=20))
         assert (await stand.told(20)).detail.startswith("the meter has tripped too often")
-        stand.odoo_orders(stand.make_order(21, "switch_on", generation=21, data={"override": True}))
+        stand.odoo_orders(stand.make_order(21, "switch_on", generation=21, data=OVERRIDE))
         assert (await stand.told(21)).state == "confirmed"
         await pass_time(60)
         stand.trip()

@@ -267,7 +267,7 @@ async def test_the_whole_demo_site_starts_serves_and_stops() -> None:
         )
         assert answer.hex(" ").upper() == "68 61 01 00 00 00 00 68 91 08 33 33 34 33 59 33 33 33 8A 16"
         whole = simulator.meter("202601000900")
-        assert len(whole.children) == 16
+        assert len(whole.children) == 17
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -301,7 +301,7 @@ def test_the_command_runs_writes_its_ready_file_and_stops_on_a_signal(tmp_path: 
         assert process.stdout is not None
         line = process.stdout.readline()
         content = json.loads(ready.read_text())
-        assert "56 meters on 10 buses, seed 5" in line
+        assert "57 meters on 10 buses, seed 5" in line
         assert content["seed"] == 5
         assert content["gateways"]["GW04"]["buses"]["1"]["device"].startswith("/dev/pts/")
         process.send_signal(signal.SIGTERM)

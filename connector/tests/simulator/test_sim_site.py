@@ -23,7 +23,7 @@ def test_the_demo_is_the_site_the_story_needs() -> None:
     units = [
         unit for building in document["buildings"] for floor in building["floors"] for unit in floor["units"]
     ]
-    assert Counter(unit["kind"] for unit in units) == {"shop": 24, "dormitory": 2, "office": 1, "public": 1}
+    assert Counter(unit["kind"] for unit in units) == {"shop": 25, "dormitory": 2, "office": 1, "public": 1}
     assert len(document["buildings"]) == 2
     links = Counter((bus.link.kind, bus.framing) for _, bus in site.buses())
     assert links["tcp_client", "transparent"] >= 4
@@ -37,6 +37,7 @@ def test_the_demo_is_the_site_the_story_needs() -> None:
     assert set(protocols) == {"dlt645-2007", "dlt645-1997", "cjt188", "modbus-rtu", "modbus-tcp"}
     assert sum(1 for meter in site.meters() if meter.model.phases == 3 and meter.model.has_switch) >= 4
     assert any(meter.setting("playback") for meter in site.meters())
+    assert [meter.unit for meter in site.meters() if meter.setting("prepaid")] == ["A-207"]
     serial = next(bus for _, bus in site.buses() if bus.link.kind == "serial")
     assert (serial.baudrate, serial.char_bits) == (2400, 11)
 
@@ -46,9 +47,10 @@ def test_every_unit_of_the_demo_but_the_public_area_has_power_and_water() -> Non
     kinds: dict[str, set[str]] = {}
     for meter in site.meters():
         kinds.setdefault(meter.unit, set()).add(meter.model.kind)
-    public = {"A-PUB"}
+    public = {"A-PUB", "A-207"}  # A-207 is a stall: power, paid into its meter, and no water
+    assert kinds["A-207"] == {"power"}
     assert all(kinds[unit] == {"power", "water"} for unit in set(kinds) - public)
-    assert len(kinds) == 28
+    assert len(kinds) == 29
 
 
 def test_the_demo_has_tenancies_in_all_moods() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import pty
 import random
+import termios
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,6 +116,24 @@ def test_a_port_that_goes_and_comes_is_opened_again(terminal: Terminal, tmp_path
         await link.close()
         os.close(master)
         os.close(slave)
+
+    really(main)
+
+
+def test_the_speed_is_set_while_open_and_kept_when_it_is_opened_again(terminal: Terminal) -> None:
+    async def main() -> None:
+        link = link_to(terminal.device)
+        await link.open()
+        async with asyncio.timeout(5):
+            await link.wait_connected()
+        speed = {2400: termios.B2400, 9600: termios.B9600}
+        for baudrate in (9600, 2400, 9600):
+            link.set_baudrate(baudrate)
+            assert termios.tcgetattr(terminal.master)[5] == speed[baudrate]
+        assert link.settings.baudrate == 9600
+        with pytest.raises(LinkError, match="-5"):
+            link.set_baudrate(-5)
+        await link.close()
 
     really(main)
 

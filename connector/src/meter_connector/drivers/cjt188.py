@@ -14,7 +14,7 @@ from ..codecs.cjt188.frame import ANY_TYPE, Decoder, Frame
 from ..codecs.cjt188.matching import matches
 from ..codecs.parameters import Parameter
 from ..codecs.values import Reading, Writable
-from ..errors import MeterRefusedError
+from ..errors import MeterRefusedError, NoAnswerError
 from ..model import Circuit, Meter, Register, SwitchState, Value
 from .base import (
     Item,
@@ -74,7 +74,7 @@ class Cjt188Driver(Operations):
 
         async def read_one(di: str) -> None:
             decoded = await self._read_di(line, meter, di)
-            _take(by_di[di], decoded, values, line.now())
+            take_answer(by_di[di], decoded, values, line.now())
 
         pairs = [(item.di, item.has_energy) for item in by_di.values()]
         await read_items(pairs, read_one, meter, self._shunned, values, line.now())
@@ -116,7 +116,14 @@ class Cjt188Driver(Operations):
         return as_moment(decoded.get("clock"))
 
     async def read_address(self, line: Line) -> str | None:
-        request = requests.read_address(ser=self._next_ser())
+        """Makers disagree about the order of the identifier's bytes, and some meters hear only their own."""
+        try:
+            return await self._read_address(line, is_swapped=False)
+        except NoAnswerError:
+            return await self._read_address(line, is_swapped=True)
+
+    async def _read_address(self, line: Line, *, is_swapped: bool) -> str | None:
+        request = requests.read_address(ser=self._next_ser(), is_swapped=is_swapped)
         query = self._query(request, OTHER_ANSWER_BYTES, "read address", {}, is_read=True)
         answer = await line.ask(query)
         return answer.address
@@ -238,8 +245,8 @@ def as_moment(text: Value) -> datetime | None:
         return None
 
 
-def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
-    """Registers of one answer; clock and battery come along as extras, since they cost nothing."""
+def take_answer(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
+    """Registers of one answer; clock, battery and a valve fault come along as extras, since they cost nothing."""
     for register in item.registers:
         values.put(register.circuit, register.key, _register_value(register, decoded), at)
     circuit = item.registers[0].circuit
@@ -248,6 +255,8 @@ def _take(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
         values.put(circuit, "meter_clock", clock.isoformat(), at)
     if decoded.details.get("battery_low"):
         values.put(circuit, "battery_low", "1", at)
+    if decoded.details.get("valve") == "abnormal":
+        values.put(circuit, "valve_fault", "1", at)
 
 
 def _register_value(register: Register, decoded: Reading) -> Value:

@@ -81,7 +81,7 @@ class Dlt645Driver(Operations, Generic[F]):
 
         async def read_one(di: str) -> None:
             payload = await self._read_item(line, meter, by_di[di])
-            self._take(by_di[di], payload, values, line.now())
+            self.take_answer(by_di[di], payload, values, line.now())
 
         pairs = [(item.di, item.has_energy and not self._is_block(item)) for item in items]
         await read_items(pairs, read_one, meter, self._shunned, values, started)
@@ -211,7 +211,7 @@ class Dlt645Driver(Operations, Generic[F]):
         kind = PasswordRefusedError if code & PASSWORD_BIT else MeterRefusedError
         return kind(f"{what}: refused with {code:02X} ({names})", code)
 
-    def _take(self, item: Item, payload: bytes, values: MeterValues, at: float) -> None:
+    def take_answer(self, item: Item, payload: bytes, values: MeterValues, at: float) -> None:
         decoded = self._decode(item.di, payload)
         for position, register in enumerate(item.registers):
             values.put(register.circuit, register.key, self._value(register, decoded, position), at)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..codecs.base import DecodeIssue
@@ -93,7 +93,8 @@ class Query(Generic[F]):
     `late_key`: requests with equal keys could take each other's late answers; `item` tells what was asked where the answer does not
     (Modbus RTU). `is_read`: may be repeated without harm. `is_fresh`: must not be answered by what the meter said before it. `retry_data` replaces `data` from the second
     try on. `gap_s`: silence that the protocol wants before a request. `byte_gap_s`: longest silence within the answer. `is_answer_like_request`: the good answer has
-    the same bytes as the request (Modbus function 6). `is_guess`: perhaps nobody is there, so silence says nothing about the connection.
+    the same bytes as the request (Modbus function 6). `is_guess`: perhaps nobody is there, so silence says nothing about the connection. `baudrate`: asked at
+    this speed where it is not the bus's own (0), which the link must be able to set.
     """
 
     data: bytes
@@ -110,6 +111,7 @@ class Query(Generic[F]):
     byte_gap_s: float = BYTE_GAP_S
     is_answer_like_request: bool = False
     is_guess: bool = False
+    baudrate: int = 0
 
 
 @dataclass
@@ -188,7 +190,20 @@ class Exchange:
             await self._keep_gap(query.gap_s)
             self._sort_out_stale(query)
             data = query.retry_data if is_retry and query.retry_data is not None else query.data
+            if query.baudrate in (0, self.timing.baudrate):
+                return await self._run(query, data)
+            return await self._run_at(query.baudrate, query, data)
+
+    async def _run_at(self, baudrate: int, query: Query[F], data: bytes) -> F:
+        """At another speed, and back: nobody else talks meanwhile, since the link is ours."""
+        own = self.timing
+        self.link.set_baudrate(baudrate)
+        self.timing = replace(own, baudrate=baudrate)
+        try:
             return await self._run(query, data)
+        finally:
+            self.timing = own
+            self.link.set_baudrate(own.baudrate)
 
     async def tell(self, data: bytes, gap_s: float = 0.0) -> None:
         """Send what nobody answers (a broadcast), and keep the wire free until it is out."""

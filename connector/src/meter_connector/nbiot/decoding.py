@@ -138,9 +138,9 @@ def _take(meter: Meter, item: Item, frame: Any, values: MeterValues, at: float) 
         decoded = cjt188_data.decode_item(
             item.di, frame.payload, meter_type=frame.meter_type, status_layout=layout
         )
-        cjt188_driver._take(item, decoded, values, at)
+        cjt188_driver.take_answer(item, decoded, values, at)
     else:
-        _DRIVERS[meter.model.protocol]()._take(item, frame.payload, values, at)
+        _DRIVERS[meter.model.protocol]().take_answer(item, frame.payload, values, at)
 
 
 def _items(meter: Meter, di: str) -> list[Item]:

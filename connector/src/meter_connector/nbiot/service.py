@@ -315,9 +315,9 @@ class NbIotBuses:
             return
         data = {
             "hex": text[:SHOWN_HEX],
+            "size": len(text) // 2,
             "protocol": place.meter.model.protocol if place else "",
             "reason": reason,
-            "bus_id": bus_id or 0,
             "dropped": self._unknown.take_left_out(bus_id),
         }
         self._event("frame_unknown", place, data)

@@ -17,6 +17,7 @@ from .writer import Writer
 
 T = TypeVar("T")
 CONFIG_KEY = "site_config"
+PROBLEM_KEY = "config_problem"
 TIME_KEY = "server_time"
 ORDERS_KEPT_S = 30 * 86400.0
 
@@ -197,6 +198,17 @@ class Outbox:
         """The last good configuration."""
         text = await self._writer.run(lambda db: queues.kept(db, CONFIG_KEY))
         return cast(Mapping[str, Any], json.loads(text)) if text else None
+
+    async def keep_problem(self, text: str) -> bool:
+        """What is wrong with the configuration, "" = nothing; True when that is news, also over restarts."""
+
+        def job(db: sqlite3.Connection) -> bool:
+            if (queues.kept(db, PROBLEM_KEY) or "") == text:
+                return False
+            queues.keep(db, PROBLEM_KEY, text, self._clock.now())
+            return True
+
+        return await self._writer.run(job)
 
     async def keep_time(self) -> None:
         """Keep the server's time now: after a restart it cannot be earlier, whatever the machine's clock says."""

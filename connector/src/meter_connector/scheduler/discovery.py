@@ -4,6 +4,7 @@ Each protocol as far as its facts allow:
 dlt645-2007   the last two digits with all others any, and where several meters answer at once, the last four, …: the range is divided by
               what the meters themselves can tell apart
 modbus        every unit of the range; an exception is an answer too
+baudrates     the order's, where the link can set them (a serial port); between two questions the bus runs at its own speed
 dlt645-1997, cjt188   "whoever is there"; several at once garble each other, and then each address of a narrow range is asked
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest
@@ -57,6 +58,7 @@ class Search:
     protocol: str
     first: int
     last: int
+    baudrate: int = 0
     done: float = 0.0
     problem: str = ""
     decoders: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +74,9 @@ class Search:
             addresses = self._whoever(tell)
         async for address in addresses:
             yield address
+
+    async def _ask(self, query: Query[Any]) -> Any:
+        return await self.line.ask(replace(query, baudrate=self.baudrate))
 
     async def _call(self, ask: Callable[[str], Awaitable[str]]) -> str | None:
         """Whoever is there: an address; "" when several answer at once; None when nobody does, several times."""
@@ -118,9 +123,7 @@ class Search:
     async def _ask_2007(self, digits: str) -> str:
         request = requests_2007.read(digits.rjust(12, "A"), TOTAL_2007)
         decoder = self.decoders.setdefault("2007", Decoder2007())
-        frame = await self.line.ask(
-            _query(request, decoder, lambda frame: matches_2007(request, frame), digits)
-        )
+        frame = await self._ask(_query(request, decoder, lambda frame: matches_2007(request, frame), digits))
         return str(frame.address)
 
     def _may_end(self, digits: str) -> bool:
@@ -152,7 +155,7 @@ class Search:
                 byte_gap_s=adu.byte_gap_s,
             )
             try:
-                await self.line.ask(query)
+                await self._ask(query)
             except (NoAnswerError, GarbledError):
                 continue
             yield str(unit)
@@ -196,7 +199,7 @@ class Search:
         else:
             request = requests_188.read_address(**how)
         decoder = self.decoders.setdefault("188", Decoder188())
-        frame = await self.line.ask(
+        frame = await self._ask(
             _query(request, decoder, lambda frame: matches_188(request, frame), f"{address}{is_swapped}")
         )
         return str(frame.address)
@@ -204,9 +207,7 @@ class Search:
     async def _ask_1997(self, address: str) -> str:
         request = requests_1997.read(address or "9" * 12, TOTAL_1997)
         decoder = self.decoders.setdefault("1997", Decoder1997())
-        frame = await self.line.ask(
-            _query(request, decoder, lambda frame: matches_1997(request, frame), address)
-        )
+        frame = await self._ask(_query(request, decoder, lambda frame: matches_1997(request, frame), address))
         return str(frame.address)
 
 
@@ -216,7 +217,7 @@ class Discovery:
     def __init__(self, bus: BusRunner, opened: OpenOrder) -> None:
         self._bus = bus
         self._open = opened
-        self._found: dict[tuple[str, str], dict[str, Any]] = {}
+        self._found: dict[tuple[str, str, int], dict[str, Any]] = {}
         self._told_at = -1e9
         self._told = ""
         self._base = 0.0
@@ -255,7 +256,7 @@ class Discovery:
                 self._tell(self._base + self._share * search.done)
 
             async for address in search.run(tell):
-                self._keep(search.protocol, address)
+                self._keep(search, address)
                 tell()
             if search.problem:
                 problems.append(search.problem)
@@ -267,10 +268,10 @@ class Discovery:
             detail = "expired before it was complete; what was found until then stands in the data"
             self._open.finish("expired", detail, self._text(self._base))
 
-    def _keep(self, protocol: str, address: str) -> None:
+    def _keep(self, search: Search, address: str) -> None:
         if len(self._found) < MAX_FOUND:
-            row = {"address": address, "protocol": protocol, "baudrate": self._bus.bus.baudrate}
-            self._found[protocol, address] = row
+            row = {"address": address, "protocol": search.protocol, "baudrate": search.baudrate}
+            self._found[search.protocol, address, search.baudrate] = row
 
     def _tell(self, done: float) -> None:
         """Progress, not more often than a person looks; and stop when the order is over."""
@@ -295,22 +296,28 @@ class Discovery:
         own = self._bus.bus.baudrate
         baudrates = [int(each) for each in data.get("baudrates") or [own]]
         other = [str(each) for each in baudrates if each != own]
-        if other:
-            problems.append(f"the bus runs at {own} bps, so nothing was asked at {', '.join(other)} bps")
+        if other and not self._bus.link.can_set_baudrate:
+            problems.append(
+                f"the gateway keeps its speed of {own} bps: nothing was asked at {', '.join(other)} bps;"
+                " set gateway and bus to another speed and search again"
+            )
+            baudrates = [each for each in baudrates if each == own]
+        if wrong := [each for each in baudrates if not 300 <= each <= 921_600]:
+            raise ValueError(f"baudrates: {wrong[0]} is no speed of a meter")
         wanted = data.get("protocols") or sorted({m.model.protocol for m in self._bus.bus.meters})
         wanted = wanted or ["dlt645-2007", "cjt188"]
         if unknown := [each for each in wanted if each not in PROTOCOLS]:
             raise ValueError(f"protocols: {unknown[0]!r} is not one of {', '.join(PROTOCOLS)}")
-        if own not in baudrates:
-            return [], problems
-        return [self._search_of(line, protocol, data) for protocol in wanted], problems
+        rates = sorted(dict.fromkeys(baudrates), key=lambda rate: rate != own)  # its own first
+        searches = [self._search_of(line, protocol, data, rate) for rate in rates for protocol in wanted]
+        return searches, problems
 
-    def _search_of(self, line: Line, protocol: str, data: dict[str, Any]) -> Search:
+    def _search_of(self, line: Line, protocol: str, data: dict[str, Any], rate: int) -> Search:
         top = 10 ** DIGITS[protocol] - 1
         first, last = int(str(data.get("from") or 0)), int(str(data.get("to") or top))
         if protocol == "cjt188" and last == 10**12 - 1:
             last = top  # "everything", written with the twelve digits of the others
-        return Search(line, self._bus, protocol, max(0, first), min(top, last))
+        return Search(line, self._bus, protocol, max(0, first), min(top, last), rate)
 
 
 class _Over(Exception):  # noqa: N818 - unwinds a search whose order is over

@@ -90,6 +90,12 @@ class Link(Protocol):
     def discard(self) -> bytes:
         """Take what has come without waiting: nobody asked for it."""
 
+    can_set_baudrate: bool
+    """May the speed of the wire be set from here? A gateway at the other end of a network keeps its own."""
+
+    def set_baudrate(self, baudrate: int) -> None:
+        """The speed from now on; LinkError where it cannot be set."""
+
     def note_timeout(self) -> None:
         """A request was not answered; after many in a row without a single byte the connection is made anew."""
 
@@ -102,6 +108,8 @@ class Link(Protocol):
 
 class BaseLink:
     """Buffer, state and listeners; the subclasses bring the connections."""
+
+    can_set_baudrate = False
 
     def __init__(self, name: str, heartbeat: bytes = b"") -> None:
         self.name = name
@@ -126,6 +134,10 @@ class BaseLink:
     @property
     def connected(self) -> bool:
         return self._wire is not None
+
+    def set_baudrate(self, baudrate: int) -> None:
+        """See Link."""
+        raise LinkError(f"{self.name}: its speed is set at the gateway, not from here")
 
     async def open(self) -> None:
         """Nothing to begin."""

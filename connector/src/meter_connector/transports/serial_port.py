@@ -9,10 +9,11 @@ import asyncio
 import os
 import re
 import termios
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import serial
 
+from ..errors import LinkError
 from .backoff import Backoff
 from .base import BaseLink, ReconnectingLink
 
@@ -52,6 +53,13 @@ class SerialWire:
         if sent < len(data):
             self._unsent = data[sent:]
             self._loop.add_writer(self._fd, self._writable)
+
+    def set_baudrate(self, baudrate: int) -> None:
+        """From the next byte on; OSError when the port has no such speed."""
+        try:
+            self._port.baudrate = baudrate
+        except (ValueError, termios.error) as error:
+            raise OSError(f"cannot be set to {baudrate} bps: {error}") from error
 
     def abort(self) -> None:
         if not self._is_open:
@@ -97,6 +105,8 @@ class SerialWire:
 class SerialLink(ReconnectingLink):
     """Opens `device` and opens it again when it was unplugged."""
 
+    can_set_baudrate = True
+
     def __init__(self, device: str, settings: SerialSettings, backoff: Backoff | None = None) -> None:
         super().__init__(f"serial {device}", b"", backoff or Backoff(first_s=0.5, limit_s=5.0))
         self.device = device
@@ -104,6 +114,15 @@ class SerialLink(ReconnectingLink):
 
     def note_timeout(self) -> None:
         """A silent port is silent meters: opening it again would help nobody."""
+
+    def set_baudrate(self, baudrate: int) -> None:
+        """See Link; kept for when the port is opened again."""
+        self.settings = replace(self.settings, baudrate=baudrate)
+        if isinstance(self._wire, SerialWire):
+            try:
+                self._wire.set_baudrate(baudrate)
+            except OSError as error:
+                raise LinkError(f"{self.name} {error}") from error
 
     async def _connect(self) -> None:
         port = open_port(self.device, self.settings)

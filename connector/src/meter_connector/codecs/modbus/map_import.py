@@ -64,39 +64,97 @@ _NUMBERS = ("count", "function", "circuit", "shift")
 _REQUIRED = ("key", "address")
 
 
+class CellError(CodecError):
+    """What is wrong with one cell: ``key`` of ``HEADINGS`` and the rule that it breaks."""
+
+    def __init__(self, key: str, rule: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong cell or row. ``row`` counts as in the sheet (0 = the sheet as a whole), ``column`` is its letter ("" = none).
+
+    ``rule``: empty, headings, missing, number, range, counted_from_1, whole, twice, register (``text`` says which).
+    """
+
+    row: int
+    column: str
+    key: str
+    rule: str
+    value: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"row {self.row}" + (f", column {self.column}" if self.column else "")
+        return f"{place}: {self.text}" if self.row else self.text
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """``registers`` as a meter model carries them; ``problems``: one line each, "row 7: …", rows counted as in the sheet."""
+    """``registers`` as a meter model carries them, ``rows`` where each stands in the sheet, and what is wrong."""
 
     registers: tuple[dict[str, Any], ...]
-    problems: tuple[str, ...]
+    found: tuple[Problem, ...]
+    rows: tuple[int, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line each, "row 7, column B: …"."""
+        return tuple(str(one) for one in self.found)
 
 
 def read_rows(rows: Iterable[Sequence[object]]) -> Imported:
     """The map in these rows. A wrong row is named and left out; without usable headings nothing is read."""
     numbered = [(number, list(row)) for number, row in enumerate(rows, 1) if any(_text(cell) for cell in row)]
     if not numbered:
-        return Imported((), ("the table is empty",))
+        return Imported((), (Problem(0, "", "", "empty", "", "the table is empty"),))
     (first, headings), body = numbered[0], numbered[1:]
     columns = _columns(headings)
     missing = [key for key in _REQUIRED if key not in columns.values()]
     if missing:
-        return Imported((), (f"row {first}: no column for {', '.join(missing)}",))
+        names = ", ".join(missing)
+        return Imported((), (Problem(first, "", names, "headings", "", f"no column for {names}"),))
     registers: list[dict[str, Any]] = []
-    problems: list[str] = []
+    places: list[int] = []
+    problems: list[Problem] = []
     seen: dict[tuple[str, int], int] = {}
     for number, cells in body:
         try:
             register = _read_row(columns, cells)
             place = (str(register["key"]), int(register.get("circuit", 1)))
             if place in seen:
-                raise CodecError(f"{place[0]} is already in row {seen[place]}")
+                raise CellError("key", "twice", f"{place[0]} is already in row {seen[place]}")
         except CodecError as error:
-            problems.append(f"row {number}: {error}")
+            problems.append(_problem(number, columns, cells, error))
             continue
         seen[place] = number
         registers.append(register)
-    return Imported(tuple(registers), tuple(problems))
+        places.append(number)
+    return Imported(tuple(registers), tuple(problems), tuple(places))
+
+
+def _problem(number: int, columns: Mapping[int, str], cells: Sequence[object], error: CodecError) -> Problem:
+    """Which cell it is: named by the error itself, or the first word of a register's own complaint that is a column."""
+    words = str(error).partition(": ")[2].split()
+    key = (
+        error.key if isinstance(error, CellError) else next((word for word in words if word in HEADINGS), "")
+    )
+    rule = error.rule if isinstance(error, CellError) else "register"
+    at = next((at for at, name in columns.items() if name == key), None)
+    value = _text(cells[at]) if at is not None and at < len(cells) else ""
+    return Problem(number, "" if at is None else _letter(at), key, rule, value, str(error))
+
+
+def _letter(at: int) -> str:
+    """0 is A, 26 is AA."""
+    letters = ""
+    while at >= 0:
+        at, rest = divmod(at, 26)
+        letters, at = chr(65 + rest) + letters, at - 1
+    return letters
 
 
 def _columns(headings: Sequence[object]) -> dict[int, str]:
@@ -114,7 +172,7 @@ def _read_row(columns: Mapping[int, str], cells: Sequence[object]) -> dict[str, 
             register[key] = text
     for key in _REQUIRED:
         if key not in register:
-            raise CodecError(f"no {key}")
+            raise CellError(key, "missing", f"no {key}")
     if "type" in register:
         word = str(register["type"]).lower()
         register["type"] = TYPES.get(word, word)
@@ -146,11 +204,13 @@ def _address(text: str) -> int:
         else:
             number = int(text)
     except ValueError:
-        raise CodecError(f"address {text!r} is not a number (hexadecimal ones as 0x000B or 000BH)") from None
+        problem = f"address {text!r} is not a number (hexadecimal ones as 0x000B or 000BH)"
+        raise CellError("address", "number", problem) from None
     if not 0 <= number <= 0xFFFF:
-        raise CodecError(f"address {text} is not between 0 and 65535")
+        raise CellError("address", "range", f"address {text} is not between 0 and 65535")
     if text.isdigit() and len(text) == 5 and text[0] in "34":
-        raise CodecError(f"address {text}: write the address on the wire, 0 for {text[0]}0001")
+        problem = f"address {text}: write the address on the wire, 0 for {text[0]}0001"
+        raise CellError("address", "counted_from_1", problem)
     return number
 
 
@@ -158,4 +218,4 @@ def _whole(key: str, text: str) -> int:
     try:
         return int(text, 0) if not text.isdigit() else int(text)
     except ValueError:
-        raise CodecError(f"{key} {text!r} is not a whole number") from None
+        raise CellError(key, "whole", f"{key} {text!r} is not a whole number") from None
