@@ -16,6 +16,7 @@ from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
 T = TypeVar("T")
+WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
 TIME_KEY = "server_time"
 ORDERS_KEPT_S = 30 * 86400.0
@@ -38,7 +39,13 @@ class Outbox:
 
     @classmethod
     async def open(
-        cls, path: Path, clock: Clock, *, max_bytes: int = 0, schema_dir: Path = SCHEMA_DIR
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        max_bytes: int = 0,
+        schema_dir: Path = SCHEMA_DIR,
+        writer: WriterFactory = Writer,
     ) -> Outbox:
         """Raises OutboxLockedError, OutboxTooNewError, OutboxCorruptError, OutboxFullError, OutboxDiskError."""
         lock = ProcessLock(path)
@@ -50,7 +57,7 @@ class Outbox:
         except BaseException:
             lock.release()
             raise
-        outbox = cls(Writer(path, connection), clock, lock)
+        outbox = cls(writer(path, connection), clock, lock)
         outbox.max_bytes = max_bytes
         return outbox
 
