@@ -34,6 +34,7 @@ class Broker:
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
             f"acl_file {rules}",
+            "max_inflight_messages 100",
             "max_queued_messages 0",
             "log_dest stderr",
         ]

@@ -21,7 +21,7 @@ from .broker import Broker
 from .lone_connector import OTHERS, LoneConnector, page, page_url
 from .process_cost import cost_of
 
-WARM_UP_S, MEASURED_S = 20.0, 60.0
+WARM_UP_S, MEASURED_S = 15.0, 45.0
 VALUES_A_READING = 4
 Progress = Callable[[str], None]
 
@@ -53,7 +53,8 @@ FLAT_OUT = (Load("1,920 meters, each every second", 8, 240, 1),)
 
 FLAT_OUT_THINGSBOARD = (
     Load("30 meters, each every 0.1 s", 3, 10, 0.1),
-    Load("30 meters, each every 0.02 s", 3, 10, 0.02),
+    Load("300 meters, each every 0.5 s", 3, 100, 0.5),
+    Load("300 meters, each every 0.3 s", 3, 100, 0.3),
 )
 """Periods that the connector does not have; the other's best counts."""
 
@@ -65,6 +66,7 @@ class Site:
     ports: list[int]
     page: int
     load: Load
+    pid: int
 
 
 def measure(progress: Progress) -> dict[str, Any]:
@@ -131,9 +133,11 @@ def _watch(site: Site, subject: Service, delivered: Callable[[], float]) -> dict
     time.sleep(WARM_UP_S)
     assert subject.process is not None
     pid = subject.process.pid
-    before, reads, brought, began = cost_of(pid), page(site.page)["reads"], delivered(), time.monotonic()
+    before, site_before = cost_of(pid), cost_of(site.pid)
+    reads, brought, began = page(site.page)["reads"], delivered(), time.monotonic()
     time.sleep(MEASURED_S)
     after, elapsed = cost_of(pid), time.monotonic() - began
+    site_cpu_s = cost_of(site.pid).cpu_s - site_before.cpu_s
     reads, brought = page(site.page)["reads"] - reads, delivered() - brought
     cpu_s = after.cpu_s - before.cpu_s
     return {
@@ -142,6 +146,7 @@ def _watch(site: Site, subject: Service, delivered: Callable[[], float]) -> dict
         "read_per_s": round(reads / elapsed, 1),
         "delivered_per_s": round(brought / elapsed, 1),
         "cpu_share": round(cpu_s / elapsed, 3),
+        "cpu_share_of_site": round(site_cpu_s / elapsed, 3),
         "cpu_s_per_1000": round(1000 * cpu_s / brought, 3) if brought else None,
         "rss_mib": after.rss_mib,
         "rss_growth_mib": round(after.rss_mib - before.rss_mib, 1),
@@ -164,7 +169,8 @@ def _site(load: Load, directory: Path) -> Iterator[Site]:
     service.start()
     try:
         service.wait_until(lambda: answers(page_url(counters)), 20, "it listened")
-        yield Site(ports, counters, load)
+        assert service.process is not None
+        yield Site(ports, counters, load, service.process.pid)
     finally:
         service.stop()
 
