@@ -10,7 +10,6 @@ from .. import layout
 from ..console import StackError, run, step
 from ..services import Service, free_port, own_by_service
 
-
 RULES = """
 topic readwrite #
 

@@ -47,10 +47,6 @@ class LoneConnector:
         """What the Odoo has got so far."""
         return page(self.page)
 
-    def details(self) -> dict[str, Any]:
-        """The connector's health page."""
-        return page(self.health)
-
     def _write_settings(self, directory: Path, port: int) -> Path:
         key = directory / "connector.key"
         key.touch(0o600)

@@ -32,7 +32,9 @@ def gateway(
     _write(config / "modbus.json", {"master": {"slaves": slaves}})
     for path in (directory, config, *config.iterdir()):
         own_by_service(path)
-    start = f"import os; os.chdir({str(directory)!r}); from thingsboard_gateway.tb_gateway import main; main()"
+    start = (
+        f"import os; os.chdir({str(directory)!r}); from thingsboard_gateway.tb_gateway import main; main()"
+    )
     return Service(
         "ThingsBoard IoT Gateway",
         [python(), "-c", start],

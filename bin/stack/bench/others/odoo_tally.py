@@ -17,6 +17,8 @@ from typing import Any
 from tell import tell
 
 counts = {"readings": 0, "calls": 0, "events": 0}
+newest: dict[str, float] = {}
+"""When each circuit was last read, epoch seconds."""
 
 
 def answers(document: dict[str, Any]) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -32,10 +34,11 @@ def answers(document: dict[str, Any]) -> dict[str, Callable[[dict[str, Any]], di
         return {"version": document["version"], "unchanged": True} if is_known else document
 
     def ingest(payload: dict[str, Any]) -> dict[str, Any]:
-        ids = payload["circuit_id"]
-        rows = len(ids) if isinstance(ids, list) else ids.count(",") + 1
-        counts["readings"] += rows
-        return {"accepted": rows, "exceptions": []}
+        circuits, moments = _column(payload["circuit_id"]), _column(payload["at"])
+        for circuit, at in zip(circuits, moments, strict=True):
+            newest[circuit] = max(newest.get(circuit, 0.0), float(at))
+        counts["readings"] += len(circuits)
+        return {"accepted": len(circuits), "exceptions": []}
 
     def events(payload: dict[str, Any]) -> dict[str, Any]:
         counts["events"] += len(payload["events"])
@@ -55,6 +58,16 @@ def answers(document: dict[str, Any]) -> dict[str, Callable[[dict[str, Any]], di
         "api_orders": orders,
         "api_report": report,
     }
+
+
+def _column(values: list[object] | str) -> list[str]:
+    return values.split(",") if isinstance(values, str) else [str(value) for value in values]
+
+
+def told() -> dict[str, float]:
+    """`oldest_s`: age of what is known of the circuit that was read longest ago."""
+    oldest_s = time.time() - min(list(newest.values()), default=time.time())
+    return {**counts, "circuits": len(newest), "oldest_s": oldest_s}
 
 
 def main(page: int, port: int, document: Path) -> None:
@@ -79,7 +92,7 @@ def main(page: int, port: int, document: Path) -> None:
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Odoo)
-    tell(page, lambda: counts)
+    tell(page, told)
     server.serve_forever()
 
 

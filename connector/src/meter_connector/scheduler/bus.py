@@ -287,7 +287,9 @@ class BusRunner:
             while not self._is_stopping:
                 job = await self._next_job()
                 if job is not None:
+                    began = self._now()
                     await self._do(job)
+                    self.stats.worked_s += self._now() - began
         except StopRunning:
             pass
 

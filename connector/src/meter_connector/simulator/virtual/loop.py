@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from .network import Network
-from .process import process_of
+from .process import Process, process_of
 
 T = TypeVar("T")
 
@@ -98,6 +98,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> Any:
         return self.network.listen(protocol_factory, host, port)
 
+    def run(self, handle: asyncio.Handle, process: Process | None) -> None:
+        """One callback of a process, None = the world's. For those who want to know what each costs."""
+        handle._run()
+
     def revive(self) -> None:
         """Let what was put aside run to its end, when the story is over: nothing is left hanging."""
         self._ready.extend(self._parked)
@@ -122,7 +126,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 self._parked.append(handle)
                 continue
             self.turns += 1
-            handle._run()
+            self.run(handle, process)
 
     def _forget_cancelled(self) -> None:
         while self._scheduled and self._scheduled[0].cancelled():
@@ -135,13 +139,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Nobody sleeps."""
 
 
-def virtually(main: Callable[[], Awaitable[T]]) -> T:
+def virtually(main: Callable[[], Awaitable[T]], loop: Callable[[], VirtualLoop] = VirtualLoop) -> T:
     """Run to the end on a virtual loop."""
 
     async def whole() -> T:
         return await main()
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(whole())
 
 
