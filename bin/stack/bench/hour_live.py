@@ -48,12 +48,16 @@ def measure(schedule: dict[str, int], baudrate: int, progress: Callable[[str], N
             simulator.stop()
 
 
+def _pid(service: Service) -> int:
+    assert service.process is not None
+    return service.process.pid
+
+
 def _watch(subject: LoneConnector, simulator: Service) -> dict[str, Any]:
     try:
         subject.start()
         time.sleep(WARM_UP_S)
-        assert subject.connector.process is not None and simulator.process is not None
-        pids = subject.connector.process.pid, simulator.process.pid
+        pids = [_pid(subject.connector), _pid(simulator)]
         before, counts, began = [cost_of(pid) for pid in pids], subject.counts(), time.monotonic()
         oldest_s = 0.0
         while time.monotonic() - began < MEASURED_S:

@@ -98,7 +98,7 @@ def _ratio(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
 def _thingsboard(load: Load, progress: Progress) -> dict[str, Any]:
     progress(f"ThingsBoard, {load.name}")
     with _folder() as directory, _site(load, directory) as site:
-        broker, tally_page = Broker(directory, thingsboard.TOKEN), free_port()
+        broker, tally_page = Broker(directory, thingsboard.NAME), free_port()
         words = [thingsboard.python(), OTHERS / "mqtt_tally.py", str(tally_page), str(broker.port)]
         tally = Service("The tally", words, directory / "tally.log")
         period_ms = round(load.period_s * 1000)

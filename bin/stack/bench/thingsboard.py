@@ -10,7 +10,7 @@ from typing import Any
 from .. import independents
 from ..services import Service, own_by_service
 
-TOKEN = "bench"
+NAME = "bench"
 REQUIREMENTS = Path(__file__).with_name("requirements-thingsboard.txt")
 
 
@@ -58,7 +58,7 @@ def _general(broker_port: int, storage: str) -> dict[str, Any]:
             "minPackSendDelayMS": 50,
             "minPackSizeToSend": 500,
             "checkConnectorsConfigurationInSeconds": 60,
-            "security": {"type": "accessToken", "accessToken": TOKEN},
+            "security": {"type": "accessToken", "accessToken": NAME},
             "qos": 1,
             "reportStrategy": {"type": "ON_RECEIVED"},
             "checkingDeviceActivity": {"checkDeviceInactivity": False},
