@@ -45,8 +45,9 @@ class Load:
 SAME_RATE = (
     Load("30 meters, each every 5 s", 3, 10, 5),
     Load("300 meters, each every 5 s", 3, 100, 5),
+    Load("300 meters, each every 5 s, kept on disk", 3, 100, 5, "sqlite"),
 )
-"""Both can keep up: what does it cost?"""
+"""Both can keep up: what does it cost? ThingsBoard is shipped with its storage in memory; the connector's is always on disk."""
 
 FLAT_OUT = (Load("1,920 meters, each every second", 8, 240, 1),)
 """Neither can keep up: how much do they bring?"""
