@@ -38,7 +38,16 @@ class Story:
     schedule: dict[str, int] = field(default_factory=lambda: dict(SCHEDULE))
 
 
-STORIES = (Story("healthy", 0.95), Story("troubled", 0.80, dead=0.05, garbled=0.02))
+TROUBLE = {"dead": 0.05, "garbled": 0.02}
+NEVER_IDLE = {"gateways": 3, "power": 31, "water": 31, "seconds": 600, "schedule": dict.fromkeys(SCHEDULE, 1)}
+"""A part of it that is read again as soon as it was read."""
+
+STORIES = (
+    Story("healthy", 0.95),
+    Story("troubled", 0.80, **TROUBLE),
+    Story("healthy_never_idle", 0.95, **NEVER_IDLE),
+    Story("troubled_never_idle", 0.80, **TROUBLE, **NEVER_IDLE),
+)
 
 
 class MeteredLoop(VirtualLoop):
@@ -60,7 +69,7 @@ class MeteredLoop(VirtualLoop):
 
 
 def measure(progress: Callable[[str], None]) -> dict[str, Any]:
-    """{"healthy": {...}, "troubled": {...}, "processes": {...}}; the last in real time, see hour_live.py."""
+    """A story a key, and "processes" in real time, see hour_live.py."""
     found = {story.name: run(story, progress) for story in STORIES}
     return {**found, "processes": hour_live.measure(SCHEDULE, BAUDRATE, progress)}
 
