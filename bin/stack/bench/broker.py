@@ -24,7 +24,7 @@ class Broker:
     """`start()`, `port`, `stop()`; on loopback, nothing kept on disk. `device`: the name of who delivers."""
 
     def __init__(self, directory: Path, device: str) -> None:
-        root = _unpacked()
+        root = unpacked()
         self.port = free_port()
         settings = directory / "mosquitto.conf"
         rules = directory / "mosquitto.acl"
@@ -59,7 +59,7 @@ class Broker:
         self.service.stop()
 
 
-def _unpacked() -> Path:
+def unpacked() -> Path:
     """The package and those it needs that are not on this machine, downloaded and unpacked once."""
     root = layout.INDEPENDENTS / "mosquitto"
     if (root / "usr/sbin/mosquitto").exists():

@@ -6,6 +6,7 @@ How old is what Odoo knows of each meter, looked at every simulated second; how 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class MeteredLoop(VirtualLoop):
 
 def measure(progress: Callable[[str], None]) -> dict[str, Any]:
     """A story a key, and "processes" in real time, see hour_live.py."""
+    logging.getLogger("meter_connector").setLevel(logging.ERROR)  # of dead meters it would tell one by one
     found = {story.name: run(story, progress) for story in STORIES}
     return {**found, "processes": hour_live.measure(SCHEDULE, BAUDRATE, progress)}
 

@@ -6,10 +6,11 @@ ThingsBoard delivers to an MQTT broker, the connector by way of its outbox to an
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from .. import layout
 from ..services import Service, answers, free_port, own_by_service
 from . import thingsboard
-from .broker import Broker
+from .broker import Broker, unpacked
 from .lone_connector import OTHERS, LoneConnector, page, page_url
 from .process_cost import cost_of
 
@@ -72,6 +73,9 @@ class Site:
 
 def measure(progress: Progress) -> dict[str, Any]:
     """{"same_rate": {load: both}, "flat_out": {...}}; `ratio` is the connector against ThingsBoard."""
+    with redirect_stdout(sys.stderr):  # what making them says is no result
+        thingsboard.python()
+        unpacked()
     same = {load.name: _compare(load, progress) for load in SAME_RATE}
     theirs = [_thingsboard(load, progress) for load in (*FLAT_OUT, *FLAT_OUT_THINGSBOARD)]
     ours = [_connector(load, progress) for load in FLAT_OUT]
