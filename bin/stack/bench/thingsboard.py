@@ -1,4 +1,4 @@
-"""ThingsBoard IoT Gateway from the package index, configured for a Modbus TCP site as its documentation says."""
+"""ThingsBoard IoT Gateway from the package index, configured for a Modbus TCP site, otherwise as it is shipped."""
 
 from __future__ import annotations
 
