@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import subprocess
@@ -15,11 +16,13 @@ from .. import layout, postgres
 from ..odoo_server import OdooServer
 from ..odoo_source import OdooSource
 
+WITHOUT_ODOO = ("bus", "modbus", "hour")
+
 
 def run(source: OdooSource, sections: list[str]) -> dict[str, Any]:
     """Measure the named sections one after the other; progress goes to standard error."""
     found: dict[str, Any] = {"machine": _machine()}
-    started = postgres.start()
+    started = set(sections) - set(WITHOUT_ODOO) and postgres.start()
     try:
         for section in sections:
             found[section] = _measure(source, section)
@@ -35,10 +38,8 @@ def _measure(source: OdooSource, section: str) -> dict[str, Any]:
 
     if section == "setup":
         return _measure_setup(progress)
-    if section == "bus":
-        from . import bus
-
-        return bus.measure(progress)
+    if section in WITHOUT_ODOO:
+        return importlib.import_module(f"{__name__}.{section}").measure(progress)
     if section == "reclose":
         from . import reclose
 

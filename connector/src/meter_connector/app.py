@@ -35,6 +35,7 @@ _logger = logging.getLogger(__name__)
 
 BusFactory = Callable[[Recorder, Clock, Settings], BusLayer]
 ClientFactory = Callable[[OdooSettings], OdooClient]
+OutboxFactory = Callable[[Settings, Clock], Awaitable[Outbox]]
 
 FIRST_CONTACT_S = 3.0
 """Orders from before a restart wait so long for the server's time, which says whether they have expired."""
@@ -54,6 +55,7 @@ class App:
         make_buses: BusFactory,
         make_odoo: ClientFactory = make_client,
         clock: Clock | None = None,
+        open_outbox: OutboxFactory | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
@@ -63,6 +65,7 @@ class App:
         self.room: Room | None = None
         self.running = asyncio.Event()
         self._make_buses = make_buses
+        self._open_outbox = open_outbox or open_settings_outbox
         self._client = make_odoo(settings.odoo)
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -78,9 +81,7 @@ class App:
 
     async def run(self) -> None:
         """Raises OutboxError when the outbox cannot be opened, and what broke the buses for good; all else is met and logged."""
-        self.outbox = await Outbox.open(
-            self.settings.outbox_file, self.clock, max_bytes=self.settings.outbox_max_bytes
-        )
+        self.outbox = await self._open_outbox(self.settings, self.clock)
         self.clock.not_before(await self.outbox.kept_time())
         self.started_at = self.clock.now()
         self.buses = self._make_buses(self.outbox, self.clock, self.settings)
@@ -293,6 +294,11 @@ class App:
             _logger.info("not_flushed", extra={"error": str(error)})
         except Exception:
             _logger.exception("stop_broke", extra={"part": name})
+
+
+async def open_settings_outbox(settings: Settings, clock: Clock) -> Outbox:
+    """Where and how large the settings say; see Outbox.open."""
+    return await Outbox.open(settings.outbox_file, clock, max_bytes=settings.outbox_max_bytes)
 
 
 def make_buses(recorder: Recorder, clock: Clock, settings: Settings) -> BusLayer:

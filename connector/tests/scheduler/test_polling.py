@@ -289,3 +289,15 @@ def test_a_fault_of_ours_in_a_bus_is_told_to_who_waits_for_it() -> None:
         await stand.close()
 
     virtually(main)
+
+
+def test_a_bus_tells_how_long_it_had_something_to_do() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(n) for n in range(1, 5)]))
+        await stand.start(schedule={"energy_s": 60, "live_s": 60, "switch_s": 60})
+        await pass_time(600)
+        details = stand.scheduler.details()["buses"]["1"]
+        assert 0.5 * details["worked_s"] < details["wire_s"] < details["worked_s"] < 150, details
+        await stand.close()
+
+    virtually(main)

@@ -15,9 +15,11 @@ import time
 import xmlrpc.client
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from meter_connector.simulator.odoo_book import OdooBook
 
 DATABASE, LOGIN, KEY, UID = "estate", "connector", "key-0123456789abcdef", 7
 
@@ -38,23 +40,11 @@ class Mood:
 
 
 @dataclass
-class FakeOdoo:
+class FakeOdoo(OdooBook):
     """`with FakeOdoo() as odoo:`"""
 
-    document: dict[str, Any] = field(
-        default_factory=lambda: {"version": 1, "connector": {"id": 1, "code": "c1"}, "gateways": []}
-    )
-    clock_offset: float = 0.0
     server_tls: ssl.SSLContext | None = None
-    orders: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
-    readings: dict[tuple[int, float], dict[str, Any]] = field(default_factory=dict)
-    arrivals: list[tuple[int, float]] = field(default_factory=list)
-    events: dict[str, dict[str, Any]] = field(default_factory=dict)
-    results: list[dict[str, Any]] = field(default_factory=list)
-    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     connections: int = 0
-    duplicates: int = 0
-    judge: Callable[[str, Any], tuple[str, str] | None] = lambda _method, _item: None
     is_closing_idle: bool = False
 
     def __post_init__(self) -> None:
@@ -104,15 +94,8 @@ class FakeOdoo:
         self.moods[method].extend(moods)
 
     def order(self, order_id: int, kind: str = "switch_on", generation: int = 1, **more: Any) -> None:
-        """Order something, as of now."""
-        now = time.time() + self.clock_offset
-        base = {"meter_id": 5, "circuit_id": 50, "created_at": now, "expires_at": now + 600, "reason": "test"}
-        order = {"id": order_id, "generation": generation, "kind": kind, **base, **more}
         with self.changed:
-            self.orders[order_id, generation] = order
-
-    def count(self, method: str) -> int:
-        return sum(1 for called, _ in self.calls if called == method)
+            super().order(order_id, kind, generation, **more)
 
     def wait(self, predicate: Callable[[], Any], timeout_s: float = 10.0) -> Any:
         """Until something is so; woken by every call."""
@@ -127,86 +110,12 @@ class FakeOdoo:
         """`wait` for the event loop."""
         return await asyncio.to_thread(self.wait, predicate, timeout_s)
 
-    # -- the calls -----------------------------------------------------------------------------------
-
     def serve(self, method: str, payload: dict[str, Any]) -> Any:
         with self.changed:
-            self.calls.append((method, payload))
             try:
-                return getattr(self, f"_{method}")(payload)
+                return super().serve(method, payload)
             finally:
                 self.changed.notify_all()
-
-    def _api_hello(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        connector = {"id": 1, "code": "c1", "name": "C1"}
-        return {
-            "server_time": time.time() + self.clock_offset,
-            "connector": connector,
-            "config_version": self.document["version"],
-            "orders_poll_s": 0.1,
-            "hello_s": 15,
-        }
-
-    def _api_config(self, payload: dict[str, Any]) -> dict[str, Any]:
-        version = self.document["version"]
-        return {"version": version, "unchanged": True} if payload["since"] == version else self.document
-
-    def _api_ingest(self, payload: dict[str, Any]) -> dict[str, Any]:
-        rows = columns_to_rows(payload)
-        return self._take("api_ingest", rows, self._keep_reading)
-
-    def _keep_reading(self, row: dict[str, Any]) -> str:
-        key = (row["circuit_id"], row["at"])
-        known = self.readings.get(key)
-        if known is not None:
-            return "duplicate" if known == row else "conflict"
-        self.readings[key] = row
-        self.arrivals.append(key)
-        return ""
-
-    def _api_events(self, payload: dict[str, Any]) -> dict[str, Any]:
-        def keep(event: dict[str, Any]) -> str:
-            is_new = event["key"] not in self.events
-            self.events.setdefault(event["key"], event)
-            return "" if is_new else "duplicate"
-
-        return self._take("api_events", payload["events"], keep)
-
-    def _api_orders(self, payload: dict[str, Any]) -> dict[str, Any]:
-        known = {tuple(pair) for pair in payload.get("known", [])}
-        orders = [order for key, order in self.orders.items() if key not in known]
-        return {
-            "orders": orders,
-            "server_time": time.time() + self.clock_offset,
-            "config_version": self.document["version"],
-        }
-
-    def _api_report(self, payload: dict[str, Any]) -> dict[str, Any]:
-        def keep(result: dict[str, Any]) -> str:
-            self.results.append(result)
-            if result["state"] not in ("received", "accepted"):
-                self.orders.pop((result["order_id"], result["generation"]), None)
-            return ""
-
-        return self._take("api_report", payload["results"], keep)
-
-    def _take(self, method: str, items: list[Any], keep: Callable[[Any], str]) -> dict[str, Any]:
-        exceptions = []
-        for index, item in enumerate(items):
-            verdict = self.judge(method, item)
-            state, reason = verdict or (keep(item), "")
-            if state:
-                self.duplicates += state == "duplicate"
-                exceptions.append([index, state, reason])
-        return {"accepted": len(items) - len(exceptions), "exceptions": exceptions}
-
-    def readings_counted_once(self) -> bool:
-        """Whatever came how often, each reading counted once and none with other content."""
-        return len(self.arrivals) == len(set(self.arrivals)) == len(self.readings)
-
-    def states(self, order_id: int) -> list[str]:
-        """What was reported of an order, in order."""
-        return [result["state"] for result in self.results if result["order_id"] == order_id]
 
 
 class _Server(ThreadingHTTPServer):
@@ -325,15 +234,3 @@ def _xml(value: Any) -> bytes:
 
 def _fault(code: int, text: str) -> bytes:
     return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text)).encode()
-
-
-def columns_to_rows(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of a batch whose columns are lists or texts joined by commas."""
-    columns = {
-        key: value if isinstance(value, list) else value.split(",")
-        for key, value in payload.items()
-        if key != "batch"
-    }
-    columns["circuit_id"] = [int(value) for value in columns["circuit_id"]]
-    columns["at"] = [float(value) for value in columns["at"]]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

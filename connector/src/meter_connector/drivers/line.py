@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ..chance import generator
 from ..errors import GarbledError, NoAnswerError
 from .exchange import Encodable, Exchange, Query
 
@@ -33,7 +34,7 @@ class Line:
     now: Callable[[], float]
     attempts: int = READ_ATTEMPTS
     before: Callable[[], Awaitable[None]] = _nothing_urgent
-    rng: random.Random = field(default_factory=random.Random, repr=False)
+    rng: random.Random = field(default_factory=generator, repr=False)
 
     async def ask(self, query: Query[F]) -> F:
         """The answer. NoAnswerError or GarbledError after the last attempt; LinkError at once."""

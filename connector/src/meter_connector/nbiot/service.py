@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..chance import new_name
 from ..clock import Clock
 from ..errors import LinkError, OutboxError, Retry
 from ..model import Bus, Circuit, Event, Gateway, Meter, Order, SiteConfig, SwitchState
@@ -346,7 +346,7 @@ class NbIotBuses:
     def _event(
         self, kind: str, place: _Place | None, data: Mapping[str, Any], meter_id: int | None = None
     ) -> None:
-        key = f"{kind}:{uuid.uuid4().hex}"
+        key = f"{kind}:{new_name()}"
         gateway_id, bus_id = (place.gateway.id, place.bus.id) if place else (None, None)
         self._events.append(Event(key, kind, self.clock.now(), gateway_id, bus_id, meter_id, None, data))
         del self._events[:-MAX_EVENTS]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from .. import __version__
+from ..chance import new_name
 from ..clock import Clock
 from ..errors import OdooAnswerError
 from ..model import ORDER_KINDS, READING_COLUMNS, Event, Order, OrderKind, OrderResult, Reading
@@ -87,7 +87,7 @@ class OdooFace:
         A column nobody has a value for stays away.
         """
         payload: dict[str, Any] = {
-            "batch": str(uuid.uuid4()),
+            "batch": new_name(),
             "circuit_id": ",".join(str(reading.circuit_id) for reading in readings),
             "at": ",".join(repr(float(reading.at)) for reading in readings),
             "source": ",".join(reading.source for reading in readings),
@@ -103,7 +103,7 @@ class OdooFace:
 
     async def events(self, events: Sequence[Event]) -> Answers:
         """Events."""
-        payload = {"batch": str(uuid.uuid4()), "events": [_event(event) for event in events]}
+        payload = {"batch": new_name(), "events": [_event(event) for event in events]}
         return _answers("api_events", await self.client.call("api_events", payload), len(events))
 
     async def orders(self, known: Sequence[tuple[int, int]]) -> OrdersAnswer:

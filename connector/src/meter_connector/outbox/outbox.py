@@ -16,6 +16,7 @@ from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
 T = TypeVar("T")
+WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
 PROBLEM_KEY = "config_problem"
 TIME_KEY = "server_time"
@@ -39,7 +40,13 @@ class Outbox:
 
     @classmethod
     async def open(
-        cls, path: Path, clock: Clock, *, max_bytes: int = 0, schema_dir: Path = SCHEMA_DIR
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        max_bytes: int = 0,
+        schema_dir: Path = SCHEMA_DIR,
+        writer: WriterFactory = Writer,
     ) -> Outbox:
         """Raises OutboxLockedError, OutboxTooNewError, OutboxCorruptError, OutboxFullError, OutboxDiskError."""
         lock = ProcessLock(path)
@@ -51,7 +58,7 @@ class Outbox:
         except BaseException:
             lock.release()
             raise
-        outbox = cls(Writer(path, connection), clock, lock)
+        outbox = cls(writer(path, connection), clock, lock)
         outbox.max_bytes = max_bytes
         return outbox
 

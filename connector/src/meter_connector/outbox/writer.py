@@ -22,7 +22,9 @@ MAX_JOBS_WAITING = 5_000
 
 
 @dataclass
-class _Task:
+class Task:
+    """A job and who waits for it."""
+
     job: Job
     future: asyncio.Future[Any]
 
@@ -35,11 +37,10 @@ class Writer:
         self.commits = 0
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(MAX_JOBS_WAITING)
         self._is_closed = False
-        self._thread = threading.Thread(target=self._work, name="outbox-writer", daemon=True)
-        self._thread.start()
+        self._begin()
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run the job inside a transaction; returns after its commit.
@@ -50,7 +51,7 @@ class Writer:
             raise OutboxClosedError(self.path, "is closed")
         async with self._room:
             future: asyncio.Future[T] = self._loop.create_future()
-            self._tasks.put(_Task(job, future))
+            self._hand_over(Task(job, future))
             return await future
 
     async def close(self) -> None:
@@ -58,13 +59,26 @@ class Writer:
         if self._is_closed:
             return
         self._is_closed = True
-        self._tasks.put(None)
+        self._hand_over(None)
+        await self._wait_ended()
+
+    # Where the work is done: here in a thread, in a virtual world (simulator/virtual) between two instants.
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="outbox-writer", daemon=True)
+        self._thread.start()
+
+    def _hand_over(self, task: Task | None) -> None:
+        """None = no more will come."""
+        self._tasks.put(task)
+
+    async def _wait_ended(self) -> None:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
         is_open = True
         while is_open:
-            batch: list[_Task] = []
+            batch: list[Task] = []
             task = self._tasks.get()
             while task is not None:
                 batch.append(task)
@@ -76,7 +90,7 @@ class Writer:
                 self._commit(batch)
         self._connection.close()
 
-    def _commit(self, batch: list[_Task]) -> None:
+    def _commit(self, batch: list[Task]) -> None:
         answers: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ..chance import generator
 from ..clock import Clock
 from ..drivers import Driver, Exchange, Line, MeterValues, Unknown, WireTiming, make_driver
 from ..errors import (
@@ -82,7 +83,7 @@ class BusRunner:
         self._notices = notices
         self._desk = desk
         self._seen = seen
-        self._rng = rng or random.Random()  # noqa: S311 - jitter
+        self._rng = rng or generator()
         self._drivers: dict[str, Driver] = {}
         self._queue = JobQueue()
         self._jobs = {meter.id: self._poll_job(meter) for meter in bus.meters}
@@ -286,7 +287,9 @@ class BusRunner:
             while not self._is_stopping:
                 job = await self._next_job()
                 if job is not None:
+                    began = self._now()
                     await self._do(job)
+                    self.stats.worked_s += self._now() - began
         except StopRunning:
             pass
 

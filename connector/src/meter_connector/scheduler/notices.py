@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from ..chance import new_name
 from ..model import Event
 
 HOUR_S = 3600.0
@@ -32,7 +32,7 @@ class Notices:
         **data: Any,
     ) -> None:
         """One event, now."""
-        key = f"{kind}:{uuid.uuid4().hex}"
+        key = f"{kind}:{new_name()}"
         self._put(Event(key, kind, self._now(), gateway_id, bus_id, meter_id, circuit_id, data))
 
     def tell_limited(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..chance import generator
 from ..clock import Clock
 from ..drivers import Unknown
 from ..errors import LinkError
@@ -59,7 +60,7 @@ class SiteScheduler:
         self.desk.on_ended = self.keeper.closed
         self._contacts: dict[int, float] = {}
         self.problem = ""
-        self._rng = rng or random.Random()  # noqa: S311 - jitter
+        self._rng = rng or generator()
         self._pool = LinkPool(self.listener, make)
         self._runners: dict[int, BusRunner] = {}
         self._signatures: dict[int, Hashable] = {}

@@ -17,6 +17,8 @@ class BusStats:
     def __init__(self, exchange: Exchange) -> None:
         self.reads_ok = 0
         self.reads_failed = 0
+        self.worked_s = 0.0
+        """Time in which there was something to do."""
         self._exchange = exchange
         self._samples: deque[tuple[float, float, float]] = deque()
 
@@ -33,6 +35,8 @@ class BusStats:
             "bytes_out": wire.bytes_out,
             "bytes_in": wire.bytes_in,
             "dropped_bytes": self._exchange.dropped_bytes,
+            "wire_s": round(wire.wire_s, 3),
+            "worked_s": round(self.worked_s, 3),
             "wire_share": round(used, 3),
             "busy_share": round(busy, 3),
         }

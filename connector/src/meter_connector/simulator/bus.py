@@ -33,13 +33,15 @@ class Segment:
 
 @dataclass
 class BusStats:
-    """Counters since start. `overlaps`: bytes that came while a request was being answered (the master talked into it)."""
+    """Counters since start. `overlaps`: bytes that came while a request was being answered (the master talked into it). `thought_s`: what
+    meters took before they answered."""
 
     requests: int = 0
     answers: int = 0
     overlaps: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    thought_s: float = 0.0
     by_fault: dict[str, int] = field(default_factory=dict)
 
 
@@ -122,6 +124,7 @@ class Bus:
         answer = collide([answer for _, answer in answers])
         low, high = self.spec.turnround_ms
         think_ms = self.rng.uniform(low, high) + max(meter.faults.lag_ms for meter, _ in answers)
+        self.stats.thought_s += think_ms / 1000
         begin = self._free_at + think_ms / 1000
         self._free_at = begin + len(answer) * self.spec.char_s
         for meter, _ in answers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from ..chance import generator
+
 
 @dataclass
 class Backoff:
@@ -12,7 +14,7 @@ class Backoff:
 
     first_s: float = 0.4
     limit_s: float = 30.0
-    rng: random.Random = field(default_factory=random.Random, repr=False)
+    rng: random.Random = field(default_factory=generator, repr=False)
     failures: int = 0
 
     def next_s(self) -> float:
