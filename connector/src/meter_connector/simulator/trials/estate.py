@@ -220,7 +220,8 @@ class Estate(VirtualOdoo):
         self.journal.add("ingested", circuit=row["circuit_id"], reading=row["at"], answer=answer)
         shop = self.shops.get(row["circuit_id"])
         if shop is not None and not answer:
-            self._note_reported(shop, row.get("switch", ""), row["at"])
+            if row.get("switch", "") != shop.reported:  # the ingest notes changes only
+                self._note_reported(shop, row.get("switch", ""), row["at"])
             self._reconcile([shop.circuit_id])
         return answer
 

@@ -107,6 +107,17 @@ class Trial:
         """Kill at the next (`countdown` 1) or a later passing of a label."""
         self._armed, self._countdown = label, countdown
 
+    def act(self, rng: random.Random) -> None:
+        """A shop pays, or does not, or somebody looks at its meter."""
+        shop = rng.choice(list(self.estate.shops.values()))
+        luck = rng.random()
+        if luck < 0.1:
+            self.estate.read(shop)
+        elif shop.is_paid and luck < 0.6:
+            self.estate.cut(shop)
+        else:
+            self.estate.pay(shop)
+
     async def suffer(self) -> None:
         """From the first start on."""
         self.arm(STEPS[self.seed % len(STEPS)], 1)
@@ -208,16 +219,8 @@ class Trial:
         """Shops pay, or do not, and somebody looks."""
         rng = random.Random(f"{self.seed}/people")
         await asyncio.sleep(20)
-        shops = list(self.estate.shops.values())
         while True:
-            shop = rng.choice(shops)
-            act = rng.random()
-            if act < 0.1:
-                self.estate.read(shop)
-            elif shop.is_paid and act < 0.6:
-                self.estate.cut(shop)
-            else:
-                self.estate.pay(shop)
+            self.act(rng)
             await asyncio.sleep(rng.expovariate(1 / PEOPLE_EVERY_S))
 
     async def _throw(self) -> None:

@@ -104,6 +104,22 @@ async def odoo_weather(trial: Trial, rng: random.Random) -> None:
     trial.estate.set_weather(Weather())
 
 
+async def all_dark(trial: Trial, rng: random.Random) -> None:
+    """Somebody orders, the gateways are gone, Odoo follows; the gateways come back first, when the order's time may be over."""
+    ports = {int(link.where().get("port", LISTEN_PORT)) for link in trial.world.simulator.links.values()}
+    trial.note("all_dark")
+    for port in sorted(ports):
+        trial.world.network.cut(port)
+    trial.act(rng)
+    await asyncio.sleep(rng.uniform(1, 6))
+    trial.estate.set_weather(Weather(is_down=True))
+    await asyncio.sleep(rng.uniform(60, 130))
+    for port in sorted(ports):
+        trial.world.network.mend(port)
+    await asyncio.sleep(rng.uniform(10, 40))
+    trial.estate.set_weather(Weather())
+
+
 async def odoo_restart(trial: Trial, rng: random.Random) -> None:
     """Calls and answers on their way are lost."""
     trial.note("odoo_restart")
@@ -164,6 +180,7 @@ TROUBLES: tuple[tuple[int, Suffer], ...] = (
     (3, cable_cut),
     (3, gateway_reconnects),
     (6, odoo_weather),
+    (2, all_dark),
     (2, odoo_restart),
     (2, new_configuration),
     (2, disk_full),
