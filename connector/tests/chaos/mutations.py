@@ -99,3 +99,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     late_answers_are_not_waited_for,
     a_restart_believes_the_wall_clock,
 )
+TESTED: tuple[tuple[Mutation, str], ...] = (
+    (orders_never_expire, "carried out late"),
+    (a_restart_forgets_what_was_sent, "carried out twice"),
+    (readings_count_before_they_are_stored, "reading lost"),
+    (retry_is_taken_for_an_end, "reading lost"),
+    (a_batch_leaves_before_it_is_acknowledged, "reading lost"),
+)
+"""Found within a few seeds, and by which rule."""

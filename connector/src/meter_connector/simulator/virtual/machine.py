@@ -69,6 +69,7 @@ class Machine:
         self.on_opened: Callable[[Outbox], None] = lambda _outbox: None
         self.restart_s: Callable[[], float] | None = None
         """Seconds from a kill to the next start; None = by hand."""
+        self._opened: list[Outbox] = []
         self._wall = wall
         self._context = contextvars.copy_context()
         self._restart: asyncio.TimerHandle | None = None
@@ -132,6 +133,8 @@ class Machine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for outbox in self._opened:
+            await outbox.close()  # of lives that were killed before they began
 
     async def _live(self, life: Life) -> None:
         settings = _settings(life.folder, self.max_bytes)
@@ -144,6 +147,7 @@ class Machine:
         outbox = await self.outbox_class.open(
             settings.outbox_file, clock, max_bytes=settings.outbox_max_bytes, writer=writer
         )
+        self._opened.append(outbox)
         self.on_opened(outbox)
         return outbox
 
