@@ -56,7 +56,7 @@ class MeterSwitch(models.Model):
         for switch in self:
             if switch.desired == "on":
                 switch._repeat("on")
-            elif switch.reported == "on":
+            elif switch.reported in ("on", "pending"):  # pending for so long: its contact missed the pulse
                 switch._reconcile_trip()
 
     def _reconcile_trip(self):

@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from ..const import MAX_QUICK_TRIES
+from ..models.meter_switch_reconcile import PENDING_GRACE_S
 from .common import MeterCase
 
 
@@ -180,6 +181,15 @@ class TestSwitch(MeterCase):
         order = self.switch._set_desired("off", "arrears", "policy")
         self.report(order, "accepted", "pending")
         self.assertEqual((self.switch.reported, order.state), ("pending", "accepted"))
+
+    def test_a_trip_that_stays_pending_is_ordered_again(self):
+        """The meter said yes and its contact did not move: who does not pay would be supplied for ever."""
+        order = self.switch._set_desired("off", "arrears", "policy")
+        self.report(order, "failed", "pending", at=self.now - 30)
+        self.assertFalse(self.switch._get_open_order(), "it gets time to follow")
+        self.switch.reported_at = fields.Datetime.now() - timedelta(seconds=PENDING_GRACE_S + 1)
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertEqual(self.switch._get_open_order().kind, "switch_off")
 
     def test_upper_addons_hear_of_every_change(self):
         heard = []

@@ -82,7 +82,9 @@ class App:
     async def run(self) -> None:
         """Raises OutboxError when the outbox cannot be opened, and what broke the buses for good; all else is met and logged."""
         self.outbox = await self._open_outbox(self.settings, self.clock)
-        self.clock.not_before(await self.outbox.kept_time())
+        anchor = await self.outbox.kept_anchor()
+        if anchor is None or not self.clock.resume(anchor):
+            self.clock.not_before(await self.outbox.kept_time())
         self.started_at = self.clock.now()
         self.buses = self._make_buses(self.outbox, self.clock, self.settings)
         hooks = Hooks(self.status, self.take_config, self.take_orders, self.held_version)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 LESSON_KEEPS_S = 300.0
 """After this a new lesson counts even when its round trip was slower than the last one's."""
@@ -20,6 +22,23 @@ def boot_time() -> float:
     return time.monotonic()
 
 
+def boot_name() -> str:
+    """Differs after every start of the machine; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The server's time `server_s` was when the machine's steady clock showed `steady_s`, since the start named `boot`."""
+
+    server_s: float
+    steady_s: float
+    boot: str
+
+
 class Clock:
     """`now()` is the server's time as epoch seconds UTC; before the first lesson the machine's own."""
 
@@ -27,9 +46,11 @@ class Clock:
         self,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = boot_time,
+        boot: Callable[[], str] = boot_name,
     ) -> None:
         self._wall = wall
         self._steady = steady
+        self._boot = boot()
         self._base = wall() - steady()
         self._round_trip: float | None = None
         self._learnt_at = 0.0
@@ -51,6 +72,20 @@ class Clock:
     def offset(self) -> float:
         """Server's time minus the machine's wall clock, seconds."""
         return self.now() - self._wall()
+
+    def anchor(self) -> Anchor | None:
+        """To be kept for `resume`; None before the first lesson."""
+        return Anchor(self.now(), self.monotonic(), self._boot) if self.is_synced else None
+
+    def resume(self, kept: Anchor) -> bool:
+        """Go on by what an earlier process of the same start of the machine learnt, whatever the wall clock says now.
+
+        False when the machine was started anew meanwhile: its steady clock says nothing then.
+        """
+        if self.is_synced or not kept.boot or kept.boot != self._boot or self._steady() < kept.steady_s:
+            return False
+        self._base = kept.server_s - kept.steady_s
+        return True
 
     def not_before(self, epoch: float) -> None:
         """The server's time was already this once: a machine without a clock battery starts in the past."""

@@ -18,9 +18,10 @@ class Hands:
 
     def __init__(self, wall: float = 1000.0, steady: float = 5.0) -> None:
         self.wall, self.steady = wall, steady
+        self.boot = "one"
 
     def clock(self) -> Clock:
-        return Clock(lambda: self.wall, lambda: self.steady)
+        return Clock(lambda: self.wall, lambda: self.steady, lambda: self.boot)
 
     def pass_(self, seconds: float) -> None:
         self.wall += seconds
@@ -53,6 +54,37 @@ def test_somebody_setting_the_wall_clock_moves_nothing() -> None:
     hands.wall += 86400
     hands.pass_(3)
     assert clock.now() == 5003
+
+
+def test_the_next_process_goes_on_by_the_steady_clock_whatever_the_wall_shows() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    assert clock.anchor() is None, "nothing was learnt"
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    kept = clock.anchor()
+    assert kept is not None
+    hands.pass_(60)
+    hands.wall -= 86400
+    again = hands.clock()
+    assert again.resume(kept)
+    assert again.now() == 5060
+    assert not again.is_synced
+    again.learn(7000, again.monotonic(), again.monotonic())
+    assert again.now() == 7000
+    assert not again.resume(kept), "the server knows better"
+
+
+@pytest.mark.parametrize(("boot", "steady"), [("two", 65.0), ("", 65.0), ("one", 1.0)])
+def test_another_start_of_the_machine_says_nothing_of_the_time(boot: str, steady: float) -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    kept = clock.anchor()
+    assert kept is not None
+    hands.boot, hands.steady = boot, steady
+    again = hands.clock()
+    assert not again.resume(kept)
+    assert again.now() == 1000
 
 
 def test_a_slow_lesson_does_not_spoil_a_quick_one() -> None:

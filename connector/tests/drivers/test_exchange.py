@@ -84,6 +84,16 @@ def test_a_late_answer_of_another_item_is_not_this_ones() -> None:
     virtually(main)
 
 
+def test_what_a_gateway_kept_in_front_of_the_answer_is_not_the_answer() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.says((0.2, answer(value="1.00") + answer(value="2.00")))
+        assert value_of(await bench.exchange.ask(query())) == "2.00"
+        assert [each.kind for each in bench.unknown] == ["unasked"]
+
+    virtually(main)
+
+
 def test_a_fresh_read_waits_until_the_late_answer_of_the_same_item_has_passed() -> None:
     async def main() -> None:
         bench = Bench()

@@ -153,8 +153,14 @@ async def test_the_configuration_and_the_time_are_kept_over_a_restart(tmp_path: 
     await box.keep_config({"version": 3, "名": "海星"})
     await box.keep_config({"version": 4, "名": "海星"})
     await box.keep_time()
+    assert await box.kept_anchor() is None
+    clock.learn(NOW, clock.monotonic(), clock.monotonic())
+    await box.keep_time()
     await box.close()
     box = await Outbox.open(path, Clock())
+    anchor = await box.kept_anchor()
+    assert anchor is not None
+    assert abs(anchor.server_s - NOW) < 60
     assert await box.kept_config() == {"version": 4, "名": "海星"}
     assert abs(await box.kept_time() - NOW) < 60
     await box.close()

@@ -36,6 +36,25 @@ def test_an_order_is_accepted_then_confirmed_by_what_the_switch_shows(model: str
     virtually(main)
 
 
+@pytest.mark.parametrize("moment", range(12))
+def test_an_order_between_two_reads_of_a_sweep_survives_that_the_connection_goes(moment: int) -> None:
+    """It waits in the queue; trying it again and again without a connection would hold up everything for ever."""
+
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(n, "dtzy315") for n in (1, 2, 3)]))
+        await stand.start(schedule=BUSY)
+        await pass_time(20)
+        stand.order(1, "switch_off")
+        await pass_time(0.05 + 0.1 * moment)
+        stand.link.unplug()
+        await pass_time(5)
+        stand.link.plug()
+        assert await stand.ended(1) == ("confirmed", "off")
+        await stand.close()
+
+    virtually(main)
+
+
 def test_registers_are_read_the_moment_a_switch_has_moved() -> None:
     async def main() -> None:
         stand = Stand(SimWire([meter_row(1)]))

@@ -271,13 +271,15 @@ class Exchange:
         return query.byte_gap_s + self.timing.extra_latency_s
 
     def _pick(self, query: Query[F], frames: Sequence[F]) -> F | None:
-        """The answer among the frames; all others are counted."""
+        """The answer among the frames; all others are counted.
+
+        Of several that could be it the last one is: what a gateway had kept comes in front of the answer that it was kept from.
+        """
         found: F | None = None
         for frame in frames:
-            if found is None and query.accept(frame):
-                found = frame
-            else:
-                self._sort_out(frame)
+            stale, found = (found, frame) if query.accept(frame) else (frame, found)
+            if stale is not None:
+                self._sort_out(stale)
         return found
 
     def _sort_out(self, frame: Encodable) -> None:

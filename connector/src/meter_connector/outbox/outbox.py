@@ -6,10 +6,11 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from ..clock import Clock
+from ..clock import Anchor, Clock
 from ..model import Event, Order, OrderResult, Reading, SwitchState
 from . import orders, queues, room, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
@@ -20,6 +21,7 @@ WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
 PROBLEM_KEY = "config_problem"
 TIME_KEY = "server_time"
+ANCHOR_KEY = "server_clock"
 ORDERS_KEPT_S = 30 * 86400.0
 
 
@@ -219,8 +221,19 @@ class Outbox:
 
     async def keep_time(self) -> None:
         """Keep the server's time now: after a restart it cannot be earlier, whatever the machine's clock says."""
-        now = self._clock.now()
-        await self._writer.run(lambda db: queues.keep(db, TIME_KEY, repr(now), now))
+        now, anchor = self._clock.now(), self._clock.anchor()
+
+        def job(db: sqlite3.Connection) -> None:
+            queues.keep(db, TIME_KEY, repr(now), now)
+            if anchor is not None:
+                queues.keep(db, ANCHOR_KEY, json.dumps(asdict(anchor)), now)
+
+        await self._writer.run(job)
+
+    async def kept_anchor(self) -> Anchor | None:
+        """The server's time against the machine's steady clock, as kept last."""
+        text = await self._writer.run(lambda db: queues.kept(db, ANCHOR_KEY))
+        return Anchor(**json.loads(text)) if text else None
 
     async def kept_time(self) -> float:
         """The latest known server time, 0 when none."""

@@ -332,10 +332,15 @@ class BusRunner:
             raise
 
     async def _before(self, priority: Priority) -> None:
-        """Ahead of every request: stop when the bus stops, and let what is more urgent go first."""
+        """Ahead of every request: stop when the bus stops, and let what is more urgent go first.
+
+        LinkError without a connection: what the connection broke off waits in the queue, and would be tried again without an end.
+        """
         while True:
             if self._is_stopping:
                 raise StopRunning
+            if not self.link.connected:
+                raise LinkError(f"{self.link.name}: not connected")
             urgent = self._queue.pop(self._now(), before=self._yield_to(priority))
             if urgent is None:
                 break

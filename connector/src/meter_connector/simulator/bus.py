@@ -129,7 +129,7 @@ class Bus:
         self._free_at = begin + len(answer) * self.spec.char_s
         for meter, _ in answers:
             if meter.rng.random() < meter.faults.garble:
-                answer = flip_bit(answer, meter.rng)
+                answer = self._garbled(answer, meter.rng)
         await self._send(answer, begin, reply)
         self.stats.answers += 1
 
@@ -159,15 +159,21 @@ class Bus:
         """Garbled, doubled, with noise or yesterday's answers in front."""
         clean = answer
         if self._happens("garble"):
-            answer = flip_bit(answer, self.rng)
+            answer = self._garbled(answer, self.rng)
         if self._happens("duplicate"):
             answer += answer
         if self._happens("noise"):
             answer = self.rng.randbytes(self.rng.randint(1, 12)) + answer
         if self._old and self._happens("stale"):
             answer = b"".join(list(self._old)[: self.faults.stale_count]) + answer
-        self._old.appendleft(clean)
+        if clean:
+            self._old.appendleft(clean)
         return answer
+
+    def _garbled(self, answer: bytes, rng: random.Random) -> bytes:
+        """One bit wrong. Modbus TCP has no checksum of its own: what is spoiled on the line behind the converter fails the CRC there, and
+        TCP spoils nothing, so that nothing comes."""
+        return b"" if self.spec.framing == "modbus_tcp" or not answer else flip_bit(answer, rng)
 
     def _later(self, at_s: float, data: bytes | None, reply: Reply) -> None:
         """Send then; None = whatever is still held."""

@@ -20,17 +20,6 @@ from .process import Process, process_of
 T = TypeVar("T")
 
 
-class _Timer(asyncio.TimerHandle):
-    """Equal times keep their order."""
-
-    __slots__ = ("number",)
-    number: int
-
-    def __lt__(self, other: object) -> bool:
-        assert isinstance(other, _Timer)
-        return (self._when, self.number) < (other._when, other.number)  # type: ignore[attr-defined]
-
-
 class VirtualLoop(asyncio.BaseEventLoop):
     """`time()` begins at 0, in seconds. RuntimeError when everybody waits and nothing is planned."""
 
@@ -42,7 +31,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._timers = 0
         self._ready: deque[asyncio.Handle] = deque()
-        self._scheduled: list[_Timer] = []
+        self._scheduled: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._stopping = False
         self._parked: list[asyncio.Handle] = []
 
@@ -57,10 +46,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
-        timer = _Timer(when, callback, args, self, context)
-        timer.number = self._timers = self._timers + 1
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
         timer._scheduled = True  # type: ignore[attr-defined]
-        heapq.heappush(self._scheduled, timer)
+        self._timers += 1
+        heapq.heappush(self._scheduled, (when, self._timers, timer))
         return timer
 
     def call_later(  # type: ignore[override]
@@ -112,9 +101,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not self._ready and not self._stopping:
             if not self._scheduled:
                 raise RuntimeError("everything waits for ever")
-            self._now = max(self._now, self._scheduled[0].when())
-        while self._scheduled and self._scheduled[0].when() <= self._now:
-            timer = heapq.heappop(self._scheduled)
+            self._now = max(self._now, self._scheduled[0][0])
+        while self._scheduled and self._scheduled[0][0] <= self._now:
+            timer = heapq.heappop(self._scheduled)[2]
             timer._scheduled = False  # type: ignore[attr-defined]
             self._ready.append(timer)
         for _ in range(len(self._ready)):
@@ -129,8 +118,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self.run(handle, process)
 
     def _forget_cancelled(self) -> None:
-        while self._scheduled and self._scheduled[0].cancelled():
-            heapq.heappop(self._scheduled)._scheduled = False  # type: ignore[attr-defined]
+        while self._scheduled and self._scheduled[0][2].cancelled():
+            heapq.heappop(self._scheduled)[2]._scheduled = False  # type: ignore[attr-defined]
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """They leave when their time comes."""

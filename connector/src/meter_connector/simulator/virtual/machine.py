@@ -7,6 +7,7 @@ are between two callbacks, every callback of the process is put aside, its conne
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import shutil
 import sqlite3
 from collections import Counter
@@ -64,8 +65,13 @@ class Machine:
         self.crashes: list[str] = []
         self.kill_at: Callable[[str], bool] = lambda _label: False
         """Asked at each label: kill now?"""
+        self.outbox_class = Outbox
         self.on_opened: Callable[[Outbox], None] = lambda _outbox: None
+        self.restart_s: Callable[[], float] | None = None
+        """Seconds from a kill to the next start; None = by hand."""
+        self._opened: list[Outbox] = []
         self._wall = wall
+        self._context = contextvars.copy_context()
         self._restart: asyncio.TimerHandle | None = None
 
     @property
@@ -104,6 +110,8 @@ class Machine:
         life.folder, dead = left, life.folder
         life.process.name += f" ({dead.name})"
         virtual_loop().network.kill(life.process)
+        if self.restart_s is not None:
+            self._start_after(self.restart_s())
 
     async def stop(self) -> None:
         """SIGTERM, and wait for the end."""
@@ -125,18 +133,21 @@ class Machine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for outbox in self._opened:
+            await outbox.close()  # of lives that were killed before they began
 
     async def _live(self, life: Life) -> None:
         settings = _settings(life.folder, self.max_bytes)
-        clock = Clock(lambda: self._wall() + self.wall_skew_s, virtual_loop().time)
+        clock = Clock(lambda: self._wall() + self.wall_skew_s, virtual_loop().time, lambda: "virtual")
         life.app = App(settings, make_buses, self.odoo.client, clock, self._open)
         await life.app.run()
 
     async def _open(self, settings: Settings, clock: Clock) -> Outbox:
         writer = partial(_DiskWriter, self)
-        outbox = await Outbox.open(
+        outbox = await self.outbox_class.open(
             settings.outbox_file, clock, max_bytes=settings.outbox_max_bytes, writer=writer
         )
+        self._opened.append(outbox)
         self.on_opened(outbox)
         return outbox
 
@@ -156,7 +167,11 @@ class Machine:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.crashes.append(f"{type(error).__name__}: {error}")
-        self._restart = virtual_loop().call_later(RESTART_S, self._start_again)
+        self._start_after(RESTART_S)
+
+    def _start_after(self, seconds: float) -> None:
+        self._cancel_restart()
+        self._restart = virtual_loop().call_later(seconds, self._start_again, context=self._context)
 
     def _start_again(self) -> None:
         if self.life is None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 FIRST_PORT = 20_001
 UNACKNOWLEDGED_S = 20.0
 """Bytes that nobody acknowledges for so long end a connection, as TCP_USER_TIMEOUT of the connector's sockets does."""
+SYN_AGAIN_S = 1.0
+UNANSWERED_S = 127.0
+"""Of a connection that is being made: Linux's six retransmissions."""
 EPHEMERAL_PORT = 50_000
 
 
@@ -34,10 +37,14 @@ class Network:
     async def connect(
         self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """As create_connection: ConnectionRefusedError when nobody listens, never returns when the cable is cut."""
+        """As create_connection: ConnectionRefusedError when nobody listens; as long as the cable is cut it is tried again, as TCP does,
+        and given up after UNANSWERED_S with TimeoutError."""
         await asyncio.sleep(self.latency_s)
-        if port in self._cut:
-            await asyncio.get_running_loop().create_future()
+        gives_up_at = self.loop.time() + UNANSWERED_S
+        while port in self._cut:  # noqa: ASYNC110 - the retransmissions of a SYN
+            await asyncio.sleep(SYN_AGAIN_S)
+            if self.loop.time() >= gives_up_at:
+                raise TimeoutError(errno.ETIMEDOUT, f"{host}:{port} does not answer")
         server = self._servers.get(port)
         if server is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens on {host}:{port}")
@@ -68,6 +75,11 @@ class Network:
         self._cut.discard(port)
         for connection in [each for each in self._open if each.port == port and each.is_hung]:
             connection.reset_both()
+
+    def mend_all(self) -> None:
+        """All cables are in."""
+        for port in sorted(self._cut):
+            self.mend(port)
 
     def is_cut(self, port: int) -> bool:
         """Is the cable out?"""
@@ -153,7 +165,10 @@ class Connection(asyncio.Transport):
         if self._hangs():
             self._unsent += len(data)
             return
-        self._later(self.peer, self.peer._fed, bytes(data))
+        if self.peer._is_closed:
+            self._later(self, self._reset, after_s=2 * self.network.latency_s)  # nobody there knows of it
+        else:
+            self._later(self.peer, self.peer._fed, bytes(data))
 
     def close(self) -> None:
         if self._end():
@@ -206,10 +221,9 @@ class Connection(asyncio.Transport):
         return self.is_hung
 
     def _fed(self, data: bytes) -> None:
-        if not self._is_closed and self._protocol is not None:
-            if self.network.is_cut(self.port):
-                self.is_hung = self.peer.is_hung = True  # what follows cannot be whole any more
-                return
+        if self.network.is_cut(self.port):
+            self.is_hung = self.peer.is_hung = True  # what follows cannot be whole any more
+        elif not self._is_closed and self._protocol is not None:
             self._protocol.data_received(data)
 
     def _finished(self) -> None:

@@ -52,6 +52,10 @@ class VirtualOdoo(OdooBook):
     def wall(self) -> float:
         return self._wall()
 
+    def take_document(self, document: dict[str, Any]) -> None:
+        """The configuration to hand out."""
+        self.document = document
+
     def client(self, settings: OdooSettings) -> VirtualClient:
         """For App's `make_odoo`."""
         return VirtualClient(self, settings)

@@ -8,13 +8,14 @@ import logging
 import random
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ... import chance
 from ..config_document import config_document
+from ..journal import Journal
 from ..runner import Simulator
 from ..site_reader import read_site
 from .loop import virtual_loop
@@ -23,6 +24,7 @@ from .odoo import VirtualOdoo
 
 EPOCH_S = datetime(2026, 11, 21, 4, 0, tzinfo=UTC).timestamp()
 """Noon in Shanghai."""
+OdooFactory = Callable[[random.Random, Callable[[], float], Journal], VirtualOdoo]
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - files there cost no fsync; elsewhere they are only slower
 
 
@@ -41,6 +43,7 @@ class VirtualWorld:
         epoch_s: float = EPOCH_S,
         schedule: Mapping[str, Any] | None = None,
         speed: float = 1.0,
+        make_odoo: OdooFactory = lambda rng, wall, _journal: VirtualOdoo({}, rng, wall),
     ) -> None:
         self.seed = seed
         self.loop = virtual_loop()
@@ -48,7 +51,7 @@ class VirtualWorld:
         self.network = self.loop.network
         self.simulator = Simulator(read_site(reachable(document)), seed=seed, epoch_s=epoch_s, speed=speed)
         self.journal = self.simulator.journal
-        self.odoo = VirtualOdoo({}, random.Random(f"{seed}/odoo"), self.wall)
+        self.odoo = make_odoo(random.Random(f"{seed}/odoo"), self.wall, self.journal)
         self.folder = Path(
             tempfile.mkdtemp(prefix="virtual-", dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None)
         )
@@ -65,7 +68,8 @@ class VirtualWorld:
         chance.source = random.Random(f"{self.seed}/connector")
         self.loop.set_exception_handler(self._note)
         await self.simulator.start()
-        self.odoo.document = config_document(self.simulator.site, self.simulator.ready(), self._schedule)
+        document = config_document(self.simulator.site, self.simulator.ready(), self._schedule)
+        self.odoo.take_document(document)
         self.simulator.dial("127.0.0.1", LISTEN_PORT)
         return self
 

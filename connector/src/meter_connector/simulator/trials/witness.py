@@ -1,0 +1,82 @@
+"""Who sees what the connector promises: an outbox that notes, outside of the process, what it has answered for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ...model import Order, Reading
+from ...outbox import Outbox
+from ...outbox.queues import decimal_text
+from ..journal import Journal
+
+Key = tuple[int, float]
+
+
+@dataclass
+class Started:
+    """The disk says that this order's command may be sent from now on. `at`: true time."""
+
+    at: float
+    order: Order
+
+
+@dataclass
+class Witness:
+    """`offered`: what meters answered; `acknowledged`: what counted as read."""
+
+    journal: Journal
+    offered: dict[Key, dict[str, str]] = field(default_factory=dict)
+    acknowledged: set[Key] = field(default_factory=set)
+    started: dict[int, list[Started]] = field(default_factory=dict)
+    received: dict[int, list[Started]] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+
+    def offer(self, readings: Sequence[Reading]) -> None:
+        """A meter answered."""
+        for reading in readings:
+            values = {key: decimal_text(value) or "" for key, value in reading.values.items()}
+            key = reading.circuit_id, reading.at
+            if self.offered.setdefault(key, values) != values:
+                self.conflicts.append(f"circuit {key[0]} was read twice at {key[1]!r}, differently")
+
+    def acknowledge(self, readings: Sequence[Reading]) -> None:
+        """The disk has them."""
+        self.acknowledged.update((reading.circuit_id, reading.at) for reading in readings)
+        self.journal.add("stored", readings=[[reading.circuit_id, reading.at] for reading in readings])
+
+    def start(self, order: Order) -> None:
+        """It may be sent."""
+        entry = self.journal.add("started", order=order.id, generation=order.generation)
+        self.started.setdefault(order.meter_id, []).append(Started(entry["at"], order))
+
+    def receive(self, order: Order) -> None:
+        """The connector has it on its disk."""
+        entry = self.journal.add("received", order=order.id, generation=order.generation)
+        self.received.setdefault(order.circuit_id, []).append(Started(entry["at"], order))
+
+
+class WitnessedOutbox(Outbox):
+    """Nothing but the real one, looked over the shoulder."""
+
+    witness: Witness
+
+    async def put_readings(self, readings: Sequence[Reading]) -> None:
+        """See Outbox."""
+        self.witness.offer(readings)
+        await super().put_readings(readings)
+        self.witness.acknowledge(readings)
+
+    async def start_order(self, order: Order) -> bool:
+        """See Outbox."""
+        may_start = await super().start_order(order)
+        if may_start:
+            self.witness.start(order)
+        return may_start
+
+    async def receive_orders(self, received: Sequence[Order]) -> list[Order]:
+        """See Outbox."""
+        wanted = await super().receive_orders(received)
+        for order in received:
+            self.witness.receive(order)
+        return wanted
