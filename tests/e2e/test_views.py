@@ -23,6 +23,7 @@ SHOWN = ", ".join(
         ".o_view_controller .o_graph_renderer",
         ".o_view_nocontent",
         ".o_meter_overview",
+        ".o_meter_completeness",
         ".modal-dialog",
     )
 )
