@@ -15,6 +15,12 @@ LESSON_KEEPS_S = 300.0
 """After this a new lesson counts even when its round trip was slower than the last one's."""
 
 
+SLEW_LIMIT_S = 60.0
+"""So far the clock is never set back: it runs at half its speed until the time is right, so that no later reading has an earlier time. A
+lesson with a slow round trip may be wrong by half of it. What is wrong by more was never the server's time, and is set right at once."""
+SLEW_SPEED = 0.5
+
+
 def boot_time() -> float:
     """Seconds since boot, running on while the machine sleeps."""
     if hasattr(time, "CLOCK_BOOTTIME"):
@@ -54,10 +60,14 @@ class Clock:
         self._base = wall() - steady()
         self._round_trip: float | None = None
         self._learnt_at = 0.0
+        self._ahead = 0.0
+        self._ahead_since = 0.0
 
     def now(self) -> float:
         """The server's time, epoch seconds."""
-        return self._base + self._steady()
+        steady = self._steady()
+        lead = self._ahead - SLEW_SPEED * (steady - self._ahead_since) if self._ahead else 0.0
+        return self._base + steady + max(0.0, lead)
 
     def monotonic(self) -> float:
         """Seconds that never jump; for durations and time-outs."""
@@ -75,7 +85,8 @@ class Clock:
 
     def anchor(self) -> Anchor | None:
         """To be kept for `resume`; None before the first lesson."""
-        return Anchor(self.now(), self.monotonic(), self._boot) if self.is_synced else None
+        steady = self._steady()
+        return Anchor(self._base + steady, steady, self._boot) if self.is_synced else None
 
     def resume(self, kept: Anchor) -> bool:
         """Go on by what an earlier process of the same start of the machine learnt, whatever the wall clock says now.
@@ -103,6 +114,13 @@ class Clock:
         estimate = server_time + round_trip / 2 - received
         is_wrong = abs(estimate - self._base) > round_trip
         if self._round_trip is None or round_trip <= self._round_trip or is_stale or is_wrong:
-            self._base = estimate
+            self._set(estimate)
             self._round_trip = round_trip
             self._learnt_at = received
+
+    def _set(self, base: float) -> None:
+        shown = self.now()
+        self._ahead_since = self._steady()
+        self._base = base
+        ahead = shown - (base + self._ahead_since)
+        self._ahead = ahead if 0 < ahead <= SLEW_LIMIT_S else 0.0

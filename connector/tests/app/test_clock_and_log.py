@@ -56,6 +56,29 @@ def test_somebody_setting_the_wall_clock_moves_nothing() -> None:
     assert clock.now() == 5003
 
 
+def test_a_clock_a_little_ahead_runs_slowly_until_it_is_right() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.learn(5004, clock.monotonic() - 18, clock.monotonic())  # says 5013 ± 9
+    before = clock.now()
+    clock.learn(5010, clock.monotonic(), clock.monotonic())
+    seen = [before]
+    for _ in range(8):
+        hands.pass_(1)
+        seen.append(clock.now())
+    assert seen == pytest.approx([5013, 5013.5, 5014, 5014.5, 5015, 5015.5, 5016, 5017, 5018])
+    kept = clock.anchor()
+    assert kept is not None
+    assert kept.server_s == pytest.approx(5018)
+
+
+def test_a_clock_far_ahead_is_set_right_at_once() -> None:
+    clock = Hands().clock()
+    clock.learn(9000, clock.monotonic(), clock.monotonic())
+    clock.learn(5000, clock.monotonic(), clock.monotonic())
+    assert clock.now() == 5000
+
+
 def test_the_next_process_goes_on_by_the_steady_clock_whatever_the_wall_shows() -> None:
     hands = Hands()
     clock = hands.clock()
