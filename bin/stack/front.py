@@ -22,16 +22,17 @@ async def serve(port: int, http_port: int, evented_port: int) -> None:
     """Until it is cancelled."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(
-            OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError
-        ):
-            async with asyncio.timeout(HEAD_TIMEOUT_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-            path = head.split(b" ", 2)[1] if head.count(b" ") >= 2 else b""
-            await _pass_on(
-                reader, writer, head, evented_port if path.startswith(b"/websocket") else http_port
-            )
-        writer.close()
+        try:
+            with contextlib.suppress(
+                OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError
+            ):
+                async with asyncio.timeout(HEAD_TIMEOUT_S):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                path = head.split(b" ", 2)[1] if head.count(b" ") >= 2 else b""
+                port = evented_port if path.startswith(b"/websocket") else http_port
+                await _pass_on(reader, writer, head, port)
+        finally:
+            await _close(writer)
 
     server = await asyncio.start_server(handle, HOST, port, limit=HEAD_LIMIT)
     async with server:
@@ -54,7 +55,13 @@ async def _pass_on(
     finally:
         # Odoo said all it had to say, or the browser left.
         asking.cancel()
-        questions.close()
+        await _close(questions)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
