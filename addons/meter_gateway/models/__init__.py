@@ -23,6 +23,7 @@ from . import meter_switch
 from . import meter_switch_reconcile
 from . import meter_switch_protection
 from . import meter_order
+from . import meter_order_result
 from . import meter_order_data
 from . import meter_parameter_type
 from . import meter_parameter

@@ -171,4 +171,4 @@ class MeterOrder(models.Model):
             discovery.line_ids._add_missing(discovery)
             discovery._note_end("done", self.result or "")
         elif state in ("failed", "expired", "superseded"):
-            discovery._note_end("failed", self.result or "")
+            discovery._note_end("failed", self.result_text or "")

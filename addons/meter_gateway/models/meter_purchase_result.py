@@ -111,7 +111,9 @@ class MeterPurchase(models.Model):
         meter = self.meter_id
         if count is None:
             self._end(
-                "failed", detail or self.env._("The meter's count could not be read; nothing was sent.")
+                "failed",
+                self.env["meter.order"]._explain_result(detail)
+                or self.env._("The meter's count could not be read; nothing was sent."),
             )
             return
         if not meter.is_purchase_counted:
@@ -138,9 +140,12 @@ class MeterPurchase(models.Model):
         elif state == "confirmed" or detail == COUNT_MISMATCH:
             self._stop("mismatch", self._describe_counts())
         elif state == "failed" and after == self.book_count:
-            self._end("failed", detail)
+            self._end("failed", self.env["meter.order"]._explain_result(detail))
         else:
-            text = self.env._("Nobody knows whether it arrived: check the meter's count. %s", detail)
+            text = self.env._(
+                "Nobody knows whether it arrived: check the meter's count. %s",
+                self.env["meter.order"]._explain_result(detail),
+            )
             self._stop("unknown", text)
 
     def _arrive(self, remaining):

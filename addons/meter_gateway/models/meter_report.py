@@ -105,7 +105,7 @@ class MeterReport(models.AbstractModel):
             order.result_data = json.dumps(data, ensure_ascii=False)
         order._follow(state, data, at)
         if state in ("failed", "expired") and order.switch_id.generation == order.generation:
-            order.switch_id._note_failure(detail)
+            order.switch_id._note_failure(order.result_text)
         return OK
 
     @api.model

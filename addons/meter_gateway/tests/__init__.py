@@ -14,6 +14,7 @@ from . import (
     test_map_import,
     test_order,
     test_order_data,
+    test_order_result,
     test_overview,
     test_parallel,
     test_parameter,

@@ -1,0 +1,60 @@
+import re
+
+from odoo import api, fields, models
+
+#: What connectors write (pattern) and what it means; the first that fits counts.
+CONNECTOR_WORDS = (
+    (r"^data of the order", "data"),
+    (r"count mismatch", "count"),
+    (r"and the meter sleeps", "asleep"),
+    (r"unknown (meter|circuit|target)|not in the configuration", "unknown"),
+    (r"(be|was) read back|read back:|no later report", "unsure"),
+    (r"the switch shows|shows otherwise|^read back", "other"),
+    (r"not connected|no connection", "link"),
+    (r"no answer$", "silent"),
+    (r"bytes came, none of them|only \d+ came|is no Modbus message", "garbled"),
+    (r"[Pp]assword|not authori", "password"),
+    (r"busy", "busy"),
+    (r"no switch|has no circuit|shows no|no meter shows|does not show", "unable"),
+    (r"refused", "refused"),
+)
+
+
+class MeterOrder(models.Model):
+    """What a connector says of an order's end, in words for people. The connector's own words stay in ``result``."""
+
+    _inherit = "meter.order"
+
+    result_text = fields.Char("Outcome", compute="_compute_result_text")
+
+    @api.depends("result")
+    @api.depends_context("lang")
+    def _compute_result_text(self):
+        for order in self:
+            order.result_text = self._explain_result(order.result)
+
+    @api.model
+    def _explain_result(self, result):
+        """A sentence for what is known, else the words as they came."""
+        for pattern, meaning in CONNECTOR_WORDS:
+            if re.search(pattern, result or ""):
+                return self._get_result_sentences()[meaning]
+        return result
+
+    @api.model
+    def _get_result_sentences(self):
+        return {
+            "data": self.env._("The order's data is not usable."),
+            "count": self.env._("The purchase count in the meter is not the one expected."),
+            "asleep": self.env._("The meter sleeps and must report first."),
+            "unknown": self.env._("The connector does not know this meter."),
+            "unsure": self.env._("It was sent; whether it was done could not be read."),
+            "other": self.env._("The meter shows something else than was ordered."),
+            "link": self.env._("There is no connection to the gateway."),
+            "silent": self.env._("The meter did not answer."),
+            "garbled": self.env._("The meter's answer was garbled."),
+            "password": self.env._("The meter refused the password."),
+            "busy": self.env._("The meter cannot do it at present."),
+            "unable": self.env._("This meter cannot do that."),
+            "refused": self.env._("The meter refused."),
+        }
