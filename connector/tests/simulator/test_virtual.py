@@ -83,6 +83,27 @@ def test_a_kill_at_a_label_ends_the_process_there() -> None:
     virtually(story)
 
 
+def test_a_kill_during_an_orderly_end_is_a_kill() -> None:
+    async def story() -> None:
+        async with VirtualWorld(one_bus(single()), schedule=FAST) as world:
+            machine = world.machine
+            machine.start()
+            await asyncio.sleep(20)
+            machine.restart_s = lambda: 1.0
+            world.odoo.set_weather(Weather(delay_s=3.0))  # so that something waits for its end
+            await asyncio.sleep(2)
+            machine.kill_at = lambda label: True
+            await machine.stop()
+            assert machine.kills.total() == 1
+            machine.kill_at = lambda label: False
+            await asyncio.sleep(10)
+            assert machine.life is not None
+            assert machine.life.number == 2
+            assert machine.crashes == [], "the next one found no lock of the dead"
+
+    virtually(story)
+
+
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_a_cut_cable_hangs_and_a_refused_one_is_told_at_once(is_cut: bool) -> None:
     async def story() -> None:

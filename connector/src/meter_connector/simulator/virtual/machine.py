@@ -114,13 +114,17 @@ class Machine:
             self._start_after(self.restart_s())
 
     async def stop(self) -> None:
-        """SIGTERM, and wait for the end."""
-        life, self.life = self.life, None
+        """SIGTERM, and wait for the end; a kill may come first, and is then followed by a start as any."""
+        life = self.life
         self._cancel_restart()
-        if life is not None and life.task is not None:
-            if life.app is not None:
-                life.app.stop()
-            await asyncio.wait({life.task})
+        if life is None:
+            return
+        if life.app is not None:
+            life.app.stop()
+        while self.life is life:  # noqa: ASYNC110 - it ends by itself or is killed
+            await asyncio.sleep(0.05)
+        if not life.process.is_dead:
+            self._cancel_restart()
 
     async def bury(self) -> None:
         """When the story is over: let what was killed come to an end."""
