@@ -8,7 +8,6 @@ import statistics
 import time
 import urllib.error
 import urllib.request
-import xmlrpc.client
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +58,7 @@ class _Reclose:
         self.progress = progress
         self.database = psycopg2.connect(**postgres.server().dsn("bench_reclose"))
         self.database.autocommit = True
+        self._uids: dict[str, int] = {}
 
     def measure(self) -> dict[str, Any]:
         self._call("supervisor", "prepaid.policy", "write", self._policy_ids(), self._policy())
@@ -147,10 +147,23 @@ class _Reclose:
     # -- talking -----------------------------------------------------------------------------------------
 
     def _call(self, login: str, model: str, method: str, *args: Any) -> Any:
-        url, name, password = self.site.odoo.url, "bench_reclose", self.site.password
-        uid = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/common").authenticate(name, login, password, {})
-        proxy = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/object", allow_none=True)
-        return proxy.execute_kw(name, uid, password, model, method, list(args))
+        """Over JSON-RPC: what a button gives back may hold nulls, which XML-RPC refuses."""
+        name, password = "bench_reclose", self.site.password
+        if login not in self._uids:
+            self._uids[login] = self._rpc("common", "login", name, login, password)
+        return self._rpc("object", "execute_kw", name, self._uids[login], password, model, method, list(args))
+
+    def _rpc(self, service: str, method: str, *args: Any) -> Any:
+        params = {"service": service, "method": method, "args": args}
+        content = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "call", "params": params}).encode()
+        request = urllib.request.Request(
+            f"{self.site.odoo.url}/jsonrpc", content, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+        if "error" in found:
+            raise RuntimeError(found["error"]["data"]["message"])
+        return found["result"]
 
     def _fetch(self, sql: str, *args: Any) -> list[Any]:
         with self.database.cursor() as cursor:
