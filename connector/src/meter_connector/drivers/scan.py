@@ -21,7 +21,7 @@ from .base import Driver
 from .exchange import Query
 from .line import Line
 from .modbus import make_adu
-from .modbus_adu import Answer
+from .modbus_adu import Adu, Answer
 
 TOTAL = "00010000"
 ADDRESS_DIGITS = 12
@@ -90,23 +90,26 @@ async def _find_modbus(line: Line, bus: Bus, protocol: str, progress: Progress) 
     adu = make_adu(bus, protocol)
     for unit in UNITS:
         progress(str(unit))
-        pdu = ReadHoldingRegistersRequest(address=0, count=1)
-        query = Query(
-            data=adu.build(pdu, unit, unit),
-            decoder=adu.decoder,
-            accept=lambda answer, unit=unit: _is_from(answer, unit),  # type: ignore[misc]
-            answer_bytes=adu.overhead + 4,
-            late_key=unit,
-            what=f"unit {unit}",
-            is_guess=True,
-            gap_s=adu.gap_s,
-            byte_gap_s=adu.byte_gap_s,
-        )
         try:
-            await line.ask(query)
+            await line.ask(unit_query(adu, unit))
         except (NoAnswerError, GarbledError):
             continue
         yield str(unit)
+
+
+def unit_query(adu: Adu, unit: int) -> Query[Answer]:
+    """Is a Modbus unit there? Any answer of its own says so."""
+    return Query(
+        data=adu.build(ReadHoldingRegistersRequest(address=0, count=1), unit, unit),
+        decoder=adu.decoder,
+        accept=lambda answer: _is_from(answer, unit),
+        answer_bytes=adu.overhead + 4,
+        late_key=("unit", unit),
+        what=f"unit {unit}",
+        is_guess=True,
+        gap_s=adu.gap_s,
+        byte_gap_s=adu.byte_gap_s,
+    )
 
 
 def _is_from(answer: Answer, unit: int) -> bool:

@@ -16,8 +16,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest
-
 from ..codecs.cjt188 import requests as requests_188
 from ..codecs.cjt188.frame import ANY_TYPE
 from ..codecs.cjt188.frame import Decoder as Decoder188
@@ -31,7 +29,7 @@ from ..codecs.dlt645_2007.matching import matches as matches_2007
 from ..drivers import Line
 from ..drivers.exchange import Query
 from ..drivers.modbus import make_adu
-from ..drivers.modbus_adu import Answer
+from ..drivers.scan import unit_query
 from ..errors import GarbledError, LinkError, NoAnswerError, WireError
 from ..model import PROTOCOLS
 from .orders import OpenOrder
@@ -142,20 +140,8 @@ class Search:
         for place, unit in enumerate(units):
             self.done = place / len(units)
             tell()
-            pdu = ReadHoldingRegistersRequest(address=0, count=1)
-            query = Query(
-                data=adu.build(pdu, unit, unit),
-                decoder=adu.decoder,
-                accept=lambda answer, unit=unit: _is_from(answer, unit),  # type: ignore[misc]
-                answer_bytes=adu.overhead + 4,
-                late_key=("discover", unit),
-                what=f"unit {unit}",
-                is_guess=True,
-                gap_s=adu.gap_s,
-                byte_gap_s=adu.byte_gap_s,
-            )
             try:
-                await self._ask(query)
+                await self._ask(unit_query(adu, unit))
             except (NoAnswerError, GarbledError):
                 continue
             yield str(unit)
@@ -334,9 +320,3 @@ def _query(request: Any, decoder: Any, accept: Callable[[Any], bool], digits: st
         what=f"any meter with …{digits}",
         is_guess=True,
     )
-
-
-def _is_from(answer: Answer, unit: int) -> bool:
-    """Any answer to a read; a gateway that cannot reach the unit answers in its place with 0A or 0B."""
-    is_read = answer.is_answer and answer.unit == unit and answer.pdu[0] & 0x7F == 3
-    return is_read and not (answer.is_exception and answer.pdu[1] in (0x0A, 0x0B))
