@@ -183,10 +183,12 @@ def load_connector(site):
 
 
 def bus_link(gateway, bus):
-    """Where the simulator really listens, as values for a bus; a gateway that dials in has none."""
-    kind = bus.get("link", gateway["link"])["kind"]
+    """Where the simulator really listens, as values for a bus; one that dials in has its packets, where they are its own."""
+    link = bus.get("link", gateway["link"])
+    kind = link["kind"]
     if kind == "tcp_server":
-        return {}
+        own = bus.get("link", {})
+        return {key: own[key] for key in ("registration", "heartbeat") if key in own}
     place = ready["gateways"][gateway["code"]]["buses"][str(bus["number"])]
     if kind == "serial":
         return {"link_kind": "serial", "device": place["device"]}
@@ -205,8 +207,9 @@ def load_gateways(connector, buildings, models, units):
             "registration": link.get("registration"),
             "heartbeat": link.get("heartbeat"),
         }
-        # A gateway needs an address of its own even where each of its buses has a port of its own.
-        values |= bus_link(gateway, gateway["buses"][0])
+        if link["kind"] != "tcp_server":
+            # A gateway needs an address of its own even where each of its buses has a port of its own.
+            values |= bus_link(gateway, gateway["buses"][0])
         record = find_or_create("meter.gateway", [("number", "=", gateway["code"])], values)
         record.write({key: values[key] for key in ("host", "port", "device") if key in values})
         for bus in gateway["buses"]:

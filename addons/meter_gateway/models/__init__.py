@@ -6,6 +6,7 @@ from . import meter_connector_user
 from . import meter_connector_nbiot
 from . import meter_connector_config
 from . import meter_connector_api
+from . import meter_link_mixin
 from . import meter_gateway
 from . import meter_bus
 from . import meter_model

@@ -10,7 +10,7 @@ class MeterBus(models.Model):
 
     _name = "meter.bus"
     _description = "Bus"
-    _inherit = ["property.scope.mixin", "meter.config.mixin"]
+    _inherit = ["property.scope.mixin", "meter.config.mixin", "meter.link.mixin"]
     _scope_fields = ("gateway_id",)
     _order = "gateway_id, number"
 
@@ -29,9 +29,15 @@ class MeterBus(models.Model):
         help="Time the network adds to each answer; a 4G unit needs 1000 to 3000 milliseconds more."
     )
     link_kind = fields.Selection(LINK_KINDS, help="Empty: as on the gateway.")
+    gateway_link_kind = fields.Selection(related="gateway_id.link_kind", string="Connection of the Gateway")
     host = fields.Char(help="Empty: as on the gateway.")
     port = fields.Integer(help="Empty: as on the gateway.")
     device = fields.Char(help="Empty: as on the gateway.")
+    registration = fields.Char(
+        help="First packet of this line where the box calls once for each of its lines: text, or hex:AABB."
+        " Empty: as on the gateway; such buses share one connection and take turns."
+    )
+    heartbeat = fields.Char(help="Empty: as on the gateway.")
     meter_ids = fields.One2many("meter.meter", "bus_id", string="Meters")
     meter_count = fields.Integer(compute="_compute_meter_count")
     queue_length = fields.Integer("Requests Waiting", readonly=True, copy=False)
@@ -42,6 +48,10 @@ class MeterBus(models.Model):
 
     _number_uniq = models.UniqueIndex(
         "(gateway_id, number)", "This gateway already has a bus with this number."
+    )
+    _registration_uniq = models.UniqueIndex(
+        "(connector_id, registration) WHERE registration IS NOT NULL",
+        "Another bus of this connector has the same registration packet.",
     )
     _number_range = models.Constraint(
         f"CHECK (number BETWEEN 1 AND {MAX_BUSES_PER_GATEWAY})", "A gateway has buses 1 to 6."
@@ -63,10 +73,14 @@ class MeterBus(models.Model):
                 "framing",
                 "extra_latency_ms",
             )
-        ) | {"link_kind", "host", "port", "device"}
+        ) | {"link_kind", "host", "port", "device", "registration", "heartbeat"}
 
     def _get_config_connectors(self):
         return self.gateway_id.connector_id
+
+    @api.constrains("gateway_id", "link_kind", "registration")
+    def _check_link(self):
+        self.gateway_id._check_link()
 
     @api.depends("number", "gateway_id.number")
     def _compute_name(self):
@@ -98,8 +112,8 @@ class MeterBus(models.Model):
         if kind == "tcp_server":
             return {
                 "kind": kind,
-                "registration": gateway.registration or "",
-                "heartbeat": gateway.heartbeat or "",
+                "registration": self.registration or gateway.registration or "",
+                "heartbeat": self.heartbeat or gateway.heartbeat or "",
             }
         return {"kind": kind, "host": self.host or gateway.host or "", "port": self.port or gateway.port or 0}
 

@@ -9,7 +9,7 @@ class MeterGateway(models.Model):
 
     _name = "meter.gateway"
     _description = "Gateway"
-    _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin"]
+    _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin", "meter.link.mixin"]
     _order = "number, id"
 
     name = fields.Char(required=True, tracking=True)
@@ -22,8 +22,6 @@ class MeterGateway(models.Model):
     building_id = fields.Many2one("property.building", ondelete="restrict", index=True, tracking=True)
     place = fields.Char(help="Where the box hangs, for the one who must find it.")
     link_kind = fields.Selection(LINK_KINDS, required=True, default="tcp_client")
-    host = fields.Char()
-    port = fields.Integer()
     device = fields.Char(help="Serial device on the connector's machine, such as /dev/ttyS0.")
     registration = fields.Char(
         help="First packet of a gateway that dials in: text, or hex:AABB. The gateway is known by it."
@@ -76,7 +74,7 @@ class MeterGateway(models.Model):
         for gateway in self:
             gateway.meter_count = counts.get(gateway, 0)
 
-    @api.constrains("link_kind", "host", "port", "registration", "heartbeat", "device")
+    @api.constrains("link_kind", "registration")
     def _check_link(self):
         for gateway in self:
             problem = gateway._get_link_problem()
@@ -86,16 +84,31 @@ class MeterGateway(models.Model):
                 )
 
     def _get_link_problem(self):
-        """What is wrong with the connection settings, or ''."""
+        """What does not fit together of the gateway and its buses, or ''."""
         self.ensure_one()
-        if self.port and not 0 < self.port < 65536:
-            return self.env._("port %s is not between 1 and 65535.", self.port)
-        if self.link_kind == "tcp_server" and not self.registration:
+        links = [bus._get_link() for bus in self.bus_ids]
+        if self.link_kind == "tcp_server" and not (self.registration or links):
             return self.env._("a gateway that dials in needs its registration packet.")
-        for packet in (self.registration, self.heartbeat):
-            if packet and packet.lower().startswith("hex:") and not _is_hex(packet[4:]):
-                return self.env._("%s is not hexadecimal after 'hex:'.", packet)
-        return ""
+        if any(link["kind"] == "tcp_server" and not link["registration"] for link in links):
+            return self.env._(
+                "a gateway that dials in needs its registration packet, or each of its buses one."
+            )
+        return self._get_namesake_problem()
+
+    def _get_namesake_problem(self):
+        """Two boxes that call by one name would take each other's place for ever."""
+        names = self.bus_ids.filtered("registration").mapped("registration")
+        if self.link_kind == "tcp_server" and self.registration:
+            names.append(self.registration)
+        same_name = [("connector_id", "=", self.connector_id.id), ("registration", "in", names)]
+        others = self.sudo().search_fetch(
+            [("id", "!=", self.id), ("link_kind", "=", "tcp_server"), *same_name], ["number"], limit=1
+        )
+        buses = self.env["meter.bus"].sudo()
+        others = others or buses.search([("gateway_id", "!=", self.id), *same_name], limit=1).gateway_id
+        if not others:
+            return ""
+        return self.env._("gateway %s dials in with the same registration packet.", others.number)
 
     @api.depends("name", "number")
     def _compute_display_name(self):
@@ -121,10 +134,3 @@ class MeterGateway(models.Model):
     def action_read_now(self):
         """Ask for a reading of every meter on these gateways."""
         return self.meter_ids.action_read_now()
-
-
-def _is_hex(text):
-    try:
-        return bool(bytes.fromhex(text))
-    except ValueError:
-        return False

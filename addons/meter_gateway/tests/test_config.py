@@ -111,10 +111,43 @@ class TestConfig(MeterCase):
         self.assertEqual(
             self.bus._get_link(), {"kind": "tcp_server", "registration": "hex:AA55", "heartbeat": "ping"}
         )
+        self.bus.write({"registration": "line-1", "heartbeat": "hex:FE"})
+        self.assertEqual(
+            self.bus._get_link(), {"kind": "tcp_server", "registration": "line-1", "heartbeat": "hex:FE"}
+        )
         self.bus.write({"link_kind": "serial", "device": "/dev/ttyS1"})
         self.assertEqual(self.bus._get_link(), {"kind": "serial", "device": "/dev/ttyS1"})
         self.bus.write({"link_kind": "tcp_client", "host": "h", "port": 1})
         self.assertEqual(self.bus._get_link(), {"kind": "tcp_client", "host": "h", "port": 1})
+
+    def test_six_lines_of_one_box_call_with_a_name_each(self):
+        lines = [(0, 0, {"number": number, "registration": f"BOX/{number}"}) for number in range(1, 7)]
+        box = self.env["meter.gateway"].create(
+            {
+                "name": "six lines",
+                "number": "GW-6",
+                "connector_id": self.connector.id,
+                "link_kind": "tcp_server",
+                "bus_ids": lines,
+            }
+        )
+        document = self.connector._prepare_gateway(box)
+        self.assertEqual(
+            [bus["link"]["registration"] for bus in document["buses"]],
+            [f"BOX/{number}" for number in range(1, 7)],
+        )
+        gateway = self.bus.gateway_id
+        cases = [
+            (box.bus_ids[5], {"registration": False}, "or each of its buses one"),
+            (gateway, {"link_kind": "tcp_server", "registration": "BOX/3"}, "GW-6 dials in with the same"),
+        ]
+        for record, vals, text in cases:
+            with self.assertRaises(ValidationError) as caught:
+                record.write(vals)
+            self.assertIn(text, str(caught.exception))
+        gateway.write({"link_kind": "tcp_server", "registration": "BOX"})
+        with self.assertRaises(ValidationError):
+            box.bus_ids[0].registration = "BOX"
 
     def test_wrong_settings_are_refused_with_the_name_of_the_record(self):
         gateway = self.bus.gateway_id
@@ -122,6 +155,8 @@ class TestConfig(MeterCase):
             (gateway, {"port": 70000}, "port 70000"),
             (gateway, {"link_kind": "tcp_server"}, "registration packet"),
             (gateway, {"heartbeat": "hex:XY"}, "not hexadecimal"),
+            (self.bus, {"registration": "hex:XY"}, "not hexadecimal"),
+            (self.bus, {"port": -1}, "port -1"),
             (self.meter, {"address": "12ab"}, "up to 12 digits"),
             (self.meter, {"address": "1234567890123"}, "up to 12 digits"),
             (self.water_meter, {"address": "123456789012345"}, "up to 14 digits"),
