@@ -12,7 +12,12 @@ _PADDING = b"\r\n \t\0"
 MIN_BEHIND_BANNER = 4
 """A name this long is also found behind what a unit prints first ("CONNECT OK")."""
 
+IMEI_PREFIX = b"imei:"
+"""Of a configured registration: `imei:` and fifteen digits."""
+
 _IMEI = re.compile(rb"imei:([0-9]{15})\Z", re.IGNORECASE)
+_SAID_IMEI = re.compile(rb"(?:imei[:=])?([0-9]{15})\Z", re.IGNORECASE)
+_PACKED_IMEI = re.compile(rb"0([0-9]{15})\Z")
 
 
 class Verdict(enum.Enum):
@@ -33,6 +38,13 @@ def forms_of(registration: bytes) -> tuple[bytes, ...]:
     digits = match[1]
     packed = bytes.fromhex("0" + digits.decode("ascii"))
     return (digits, b"IMEI:" + digits, b"IMEI=" + digits, packed)
+
+
+def key_of(registration: bytes) -> bytes:
+    """Equal for two configured packets that one caller could mean by the same bytes: every form of an IMEI has the key of `imei:`.
+    Odoo keeps gateways apart by the same key (meter_link_mixin.py)."""
+    match = _SAID_IMEI.match(registration) or _PACKED_IMEI.match(registration.hex().encode("ascii"))
+    return registration if match is None else IMEI_PREFIX + match[1]
 
 
 class Registrar:
