@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import model as m
 from .errors import SiteConfigError
+from .transports.registration import key_of
 
 T = TypeVar("T")
 MAX_METERS_PER_BUS = 128
@@ -94,6 +95,8 @@ class Reader:
         self.problems: list[str] = []
         self.models: dict[str, m.MeterModel] = {}
         self.seen: dict[tuple[str, object], str] = {}
+        self.callers: dict[bytes, tuple[int, bytes, str]] = {}
+        self.ports: dict[str, tuple[tuple[object, ...], str]] = {}
 
     def try_(self, read: Callable[[], T]) -> T | None:
         """The value, or None with its problem noted."""
@@ -146,9 +149,11 @@ class Reader:
         """A gateway with its good buses."""
         key = node.integer("id", low=1)
         self.once("gateway id", key, node.at("id"))
-        return m.Gateway(key, node.text("name", str(key)), tuple(self.many(node, "buses", self.bus)))
+        name = node.text("name", str(key))
+        buses = self.many(node, "buses", lambda child: self.bus(child, key, name))
+        return m.Gateway(key, name, tuple(buses))
 
-    def bus(self, node: Node) -> m.Bus:
+    def bus(self, node: Node, gateway_id: int, gateway: str) -> m.Bus:
         """A bus with its good meters."""
         key = node.integer("id", low=1)
         self.once("bus id", key, node.at("id"))
@@ -164,12 +169,32 @@ class Reader:
             framing=node.choice("framing", m.FRAMINGS, "transparent"),
             extra_latency_ms=node.integer("extra_latency_ms", 0, high=60_000),
         )
+        self.link_once(node, bus, gateway_id, f"bus {bus.number} of gateway {gateway}")
         meters = self.many(node, "meters", lambda child: self.meter(child, key))
         if len(meters) > MAX_METERS_PER_BUS:
             self.problems.append(
                 f"{node.at('meters')}: {len(meters)} meters on a bus, at most {MAX_METERS_PER_BUS}"
             )
         return replace(bus, meters=tuple(meters[:MAX_METERS_PER_BUS]))
+
+    def link_once(self, node: Node, bus: m.Bus, gateway_id: int, place: str) -> None:
+        """Buses may share a connection, but no two gateways a name to call by, and no two speeds a serial port."""
+        link = node.at("link")
+        if bus.link.kind == "tcp_server":
+            packet = bus.link.registration
+            caller = (gateway_id, packet)
+            *same, first = self.callers.setdefault(key_of(packet), (*caller, place))
+            if tuple(same) != caller:
+                shown = _shown(node.mapping("link").get("registration"))
+                raise Problem(f"{link}.registration: {place} would call by {shown}, which also means {first}")
+        elif bus.link.kind == "serial":
+            settings = (bus.baudrate, bus.bytesize, bus.parity, bus.stopbits)
+            used, first = self.ports.setdefault(bus.link.device, (settings, place))
+            if used != settings:
+                raise Problem(
+                    f"{link}.device: {bus.link.device} is set to {_port_text(settings)} for {place}, but to {_port_text(used)} for"
+                    f" {first}; buses on one serial port run at one speed"
+                )
 
     def meter(self, node: Node, bus_id: int) -> m.Meter:
         """A meter; all of it or nothing."""
@@ -370,6 +395,12 @@ def _stopbits(node: Node) -> float:
     if str(value) not in ("1", "1.0", "1.5", "2", "2.0"):
         raise node.problem("stopbits", f"{value!r} is not one of 1, 1.5, 2")
     return float(value)
+
+
+def _port_text(settings: tuple[object, ...]) -> str:
+    """As people write it: 2400 8E1."""
+    baudrate, bytesize, parity, stopbits = settings
+    return f"{baudrate} {bytesize}{parity}{stopbits:g}"
 
 
 def _zone(connector: Node) -> ZoneInfo:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 
-from meter_connector.model import Order, SiteConfig
+from meter_connector.model import Bus, Link, Order, SiteConfig
 from meter_connector.ports import Stage
 from meter_connector.scheduler import SiteScheduler
+from meter_connector.scheduler.links import LinkPool
 from meter_connector.simulator.links import DialLink
 from meter_connector.simulator.site import LinkSpec
+from meter_connector.transports import DialInListener
 from meter_connector.transports.acrel import DOWNLINK, REGISTER, TIME, UPLOAD, AcrelFrame, take_frame
 from meter_connector.transports.dial_in import DialInLink
 from wirehelp import MemoryRecorder, SimWire, make_clock, meter_row, really, until
@@ -147,6 +149,23 @@ def test_61_gateways_are_read_while_strangers_knock() -> None:
         for wire in boxes:
             await wire.close()
         await asyncio.sleep(0.05)
+
+    really(main)
+
+
+def test_a_link_that_cannot_be_opened_keeps_no_other_from_it() -> None:
+    async def main() -> None:
+        listener = DialInListener("127.0.0.1", 0)
+        pool = LinkPool(listener)
+        stranger = DialInLink(listener, b"REG-0001")
+        await stranger.open()
+        names = (b"REG-0001", b"REG-0002")
+        links = [pool.get(Bus(1, 1, Link("tcp_server", registration=name), ())) for name in names]
+        await pool.open()
+        assert listener._links[b"REG-0002"] is links[1]
+        await stranger.close()
+        await pool.open()  # with the next configuration
+        assert listener._links[b"REG-0001"] is links[0]
 
     really(main)
 

@@ -77,11 +77,11 @@ class SiteScheduler:
         """See ports.BusLayer."""
         async with self._changing:
             if self._recorder_task is None:
+                self._contacts = await self.recording.recorder.contacts()
                 self._recorder_task = asyncio.create_task(self.recording.run(), name="recording")
                 self._recorder_task.add_done_callback(self._task_ended)
                 self._keeper_task = asyncio.create_task(self.keeper.run(), name="supply")
                 self._keeper_task.add_done_callback(self._task_ended)
-                self._contacts = await self.recording.recorder.contacts()
             self.keeper.apply(site)
             self.listener.now = lambda: datetime.fromtimestamp(self.clock.now(), site.timezone)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}

@@ -40,7 +40,7 @@ class DialInLimits:
     registration_s: float = 15.0
     max_bytes: int = 256
     settle_s: float = 0.2
-    """A name that is also the beginning of another known name waits this long for the rest."""
+    """A name that may be the beginning of a longer one waits this long for the rest."""
     banner_s: float = 2.0
     """What begins like no name may be a banner, and the name still follow."""
     logged_a_minute: int = 10
