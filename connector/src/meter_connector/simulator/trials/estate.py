@@ -79,6 +79,8 @@ class Estate(VirtualOdoo):
         self.orders_poll_s = ORDERS_POLL_S
         self.journal = journal
         self.shops: dict[int, Shop] = {}
+        self.serials: dict[int, str] = {}
+        """Of the meters, by circuit."""
         self.placed: dict[int, Ordered] = {}
 
     def take_document(self, document: dict[str, Any]) -> None:
@@ -88,6 +90,7 @@ class Estate(VirtualOdoo):
             for bus in gateway["buses"]:
                 for meter in bus["meters"]:
                     for circuit in meter["circuits"]:
+                        self.serials[circuit["id"]] = meter["serial"]
                         if circuit["has_switch"]:
                             shop = Shop(circuit["id"], meter["id"], meter["serial"])
                             self.shops[shop.circuit_id] = shop

@@ -8,17 +8,20 @@ import json
 import logging
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...outbox import Outbox
 from ...steps import STEPS
+from ..faults import BusFaults, MeterFaults
 from ..meters import Meter
 from ..virtual import VirtualWorld, Weather, virtually
+from ..virtual.machine import LISTEN_PORT
 from . import troubles
 from .estate import EVERY_S, Estate
 from .small_site import small_site
-from .verdict import Violation, judge
+from .verdict import judge
+from .violation import Violation
 from .witness import Witness, WitnessedOutbox
 
 ACTIVE_S = 720.0
@@ -87,6 +90,9 @@ class Trial:
         self._rng = random.Random(f"{seed}/trial")
         self._tasks: set[asyncio.Task[None]] = set()
         self.estate.clock_offset = self._rng.choice(CLOCK_OFFSETS_S)
+        self.witness.era, self.witness.is_calm = self._era, self._is_calm
+        for link in world.simulator.links.values():
+            link.bus.on_answer, link.bus.on_whole = self.witness.hear, self.witness.hear_whole
         machine = world.machine
         machine.outbox_class = WitnessedOutbox
         machine.on_opened = self._opened
@@ -194,6 +200,19 @@ class Trial:
         )
 
     # -- inside --------------------------------------------------------------------------------------------------------------------
+
+    def _era(self) -> tuple[int, int, int]:
+        world = self.world
+        return len(world.machine.lives), self.estate.document["version"], world.network.connections
+
+    def _is_calm(self, meter: Meter) -> bool:
+        links = self.world.simulator.links.values()
+        link = next(link for link in links if meter in link.bus.meters)
+        port = int(link.where().get("port", LISTEN_PORT))
+        harmless = {key: getattr(MeterFaults(), key) for key in ("relay_stuck", "relay_lag_ms", "clock_ppm")}
+        is_meter_well = replace(meter.faults, **harmless) == MeterFaults()
+        is_bus_well = link.bus.faults == BusFaults()
+        return is_meter_well and is_bus_well and link.is_connected and not self.world.network.is_cut(port)
 
     def _opened(self, outbox: Outbox) -> None:
         assert isinstance(outbox, WitnessedOutbox)
