@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..codecs import item_names, parameters
+from ..codecs import item_names
 from ..codecs.base import CodecError
 from ..codecs.cjt188 import data, requests, units
 from ..codecs.cjt188.frame import ANY_TYPE, Decoder, Frame
@@ -31,7 +31,7 @@ from .base import (
 from .dlt645 import byte_gap_s, scaled
 from .exchange import Query
 from .line import Line
-from .operations import Operations, Prepayment, Purchase, count_size
+from .operations import ItemValue, Operations, Prepayment, Purchase, count_size
 
 PURCHASE = "8105"
 PURCHASE_ORDER = "A013"
@@ -123,21 +123,22 @@ class Cjt188Driver(Operations):
         answer = await line.ask(query)
         return answer.address
 
-    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+    async def _item(self, line: Line, meter: Meter, name: str) -> ItemValue:
         register = next((each for each in meter.model.registers if each.key == name), None)
         if register is not None:
             di = register.di or requests.READ_DATA
             answer = await self._read_frame(line, meter, di)
             with model_data(meter):
                 decoded = decode(meter, answer.payload, di, answer.meter_type)
-                return _register_value(register, decoded, meter, answer.meter_type)
+                value = _register_value(register, decoded, meter, answer.meter_type)
+                return ItemValue.single(name, value, _unit_of(register, meter, answer.meter_type))
         if (named := item_names.identifier("cjt188", name)) is not None:
-            return parameters.text_of(await self._read_di(line, meter, named))
+            return ItemValue.of(await self._read_di(line, meter, named))
         decoded = await self._read_di(line, meter, requests.READ_DATA)
         found = next((value for value in decoded.values if value.key == name), None)
         if found is None:
             raise CodecError(f"{name!r} is neither a register of the model nor an item of cjt188")
-        return found.text
+        return ItemValue.single(name, found.value, found.unit)
 
     async def _get(self, line: Line, meter: Meter, parameter: Parameter) -> str | None:
         answer = await self._read_frame(line, meter, parameter.di)
@@ -286,7 +287,7 @@ def _register_value(register: Register, decoded: Reading, meter: Meter, type_byt
     """In m3, kWh, kW or m3/h; CodecError when the unit cannot be the model's."""
     if register.key == "switch":
         return _valve(decoded)
-    key = str(register.params.get("value") or VALUE_KEYS.get(register.key, register.key))
+    key = _value_key(register)
     found = next((value for value in decoded.values if value.key == key), None)
     if found is None or not isinstance(found.value, Decimal):
         return decoded.get(key)
@@ -299,6 +300,16 @@ def _register_value(register: Register, decoded: Reading, meter: Meter, type_byt
             f"{register.key}: the unit {found.unit or 'of an unknown code'} measures no {measure}"
         )
     return scaled(register, value)
+
+
+def _value_key(register: Register) -> str:
+    return str(register.params.get("value") or VALUE_KEYS.get(register.key, register.key))
+
+
+def _unit_of(register: Register, meter: Meter, type_byte: int) -> str:
+    """What a register's value is told in; "" where it has no unit code."""
+    measure = units.measure_of(_value_key(register), meter.model.kind, type_byte)
+    return units.TOLD_IN[measure] if measure else ""
 
 
 def _unit_codes(row: object) -> dict[int, int]:

@@ -8,6 +8,9 @@ from ..items import load_table
 #: Decimals of a converted value whose ratio has no end as a decimal (joules to kilowatt-hours).
 ENDLESS_DECIMALS = 4
 
+#: The unit of each measure that readings have.
+TOLD_IN = {"volume": "m3", "energy": "kWh", "power": "kW", "flow": "m3/h"}
+
 _MEASURES: dict[str, dict[str, Fraction]] = {
     measure: {unit: Fraction(ratio) for unit, ratio in row["ratios"].items()}
     for measure, row in load_table(__package__, "items.toml")["measure"].items()
