@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .bus import BusRunner
 
 
+MAX_RESULT = 60000
+"""Characters of a result's data that Odoo takes."""
+
+
 class DataProblem(Exception):  # noqa: N818 - a finding about an order's data, told as its failure
     """What Odoo sent with the order cannot be meant."""
 
@@ -181,9 +185,12 @@ class ItemsErrand(Errand):
             raise DataProblem("items: no names")
         target = self._open.target
         found = await self._bus.driver_of(target).read_items(line, target, names)
-        values = {name: found.values.get(name) for name in names}
-        refused = {"refused": found.refused} if found.refused else {}
-        self._finish("confirmed", _shortened(found.refused), {"values": values, **refused})
+        data: dict[str, Any] = {"values": {name: found.values.get(name) for name in names}}
+        if found.refused:
+            data["refused"] = found.refused
+        if len(as_text({**data, "parts": found.parts})) <= MAX_RESULT:
+            data["parts"] = found.parts
+        self._finish("confirmed", _shortened(found.refused), data)
 
 
 class ReadParametersErrand(Errand):
