@@ -39,6 +39,8 @@ class Tuning:
     """With many such orders on a bus (a phase has failed) the pauses grow: a time-out of 0.75 s each takes a tenth of the bus."""
     busy_retries: int = 5
     """A meter that says it is busy is asked again so often."""
+    breath_s: float = 0.01
+    """A job that took less and is wanted again at once waits so long."""
     background_turn_s: float = 5.0
     """Discovery gets one request in so long, however full the bus is: an eighth of it at most."""
     progress_s: float = 3.0
