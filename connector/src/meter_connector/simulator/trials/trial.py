@@ -38,11 +38,13 @@ CLOCK_OFFSETS_S = (0.0, 0.0, 4.2, -75.0, 5400.0)
 
 @dataclass
 class Outcome:
-    """What came of a seed. `digest`: SHA-256 of the journal. Seconds are virtual."""
+    """What came of a seed. `faults`: what was thrown; `bites`: how often it did harm, of what does so by chance or by occasion. `digest`: SHA-256
+    of the journal. Seconds are virtual."""
 
     seed: int
     violations: list[Violation] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    bites: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
@@ -193,6 +195,7 @@ class Trial:
             self.seed,
             [*self.violations, *judge(world, self.estate, self.witness)],
             self.faults,
+            self._count_bites(),
             world.machine.kills,
             world.machine.labels,
             Counter(order.state for order in self.estate.placed.values()),
@@ -269,3 +272,11 @@ class Trial:
             elif entry["kind"] == "link":
                 self.faults.update(f"bus_{key}" for key in entry["change"].get("faults") or {})
                 self.faults["link_down"] += entry["change"].get("up") is False
+
+    def _count_bites(self) -> Counter[str]:
+        world = self.world
+        bites = Counter({"commits_refused": world.machine.refused_commits})
+        for link in world.simulator.links.values():
+            bites.update({f"bus_{key}": count for key, count in link.bus.stats.by_fault.items()})
+        bites.update({f"odoo_{key}": self.estate.counts[key] for key in ("lost", "refused", "unsure")})
+        return bites
