@@ -17,8 +17,10 @@ from meter_connector.odoo.sender import Sender
 from meter_connector.outbox import Outbox, orders
 from meter_connector.ports import Stage
 from meter_connector.scheduler import bus, polling
+from meter_connector.scheduler.errands import PurchaseErrand
 from meter_connector.scheduler.orders import OpenOrder, OrderDesk
 from meter_connector.scheduler.recording import Recording
+from meter_connector.scheduler.supply import SupplyKeeper
 from meter_connector.scheduler.switching import Switching
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -123,6 +125,28 @@ def a_switch_command_is_sent_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Switching, "_send", twice)
 
 
+def silence_after_a_purchase_is_a_failure(patch: pytest.MonkeyPatch) -> None:
+    async def look(self: PurchaseErrand, _line: Line) -> None:
+        before = self._purchase().count - 1
+        self._finish("failed", "no answer", {"count_before": before, "count_after": before})
+
+    patch.setattr(PurchaseErrand, "look", look)
+
+
+def nobody_switches_on_when_the_hours_begin(patch: pytest.MonkeyPatch) -> None:
+    async def end_hold(*_args: object) -> None:
+        return
+
+    patch.setattr(SupplyKeeper, "_end_hold", end_hold)
+
+
+def hours_of_supply_have_no_end(patch: pytest.MonkeyPatch) -> None:
+    async def begin_hold(*_args: object) -> None:
+        return
+
+    patch.setattr(SupplyKeeper, "_begin_hold", begin_hold)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     orders_never_expire,
     nobody_asks_the_disk_before_a_command,
@@ -136,6 +160,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     every_total_is_a_thousand_more,
     every_reading_is_stored_a_second_time,
     a_switch_command_is_sent_twice,
+    silence_after_a_purchase_is_a_failure,
+    nobody_switches_on_when_the_hours_begin,
+    hours_of_supply_have_no_end,
 )
 TESTED: tuple[tuple[Mutation, str], ...] = (
     (orders_never_expire, "carried out late"),
@@ -146,5 +173,8 @@ TESTED: tuple[tuple[Mutation, str], ...] = (
     (every_total_is_a_thousand_more, "reading invented"),
     (every_reading_is_stored_a_second_time, "reading twice"),
     (a_switch_command_is_sent_twice, "acknowledged and sent again"),
+    (silence_after_a_purchase_is_a_failure, "money in the meter and nobody knows"),
+    (nobody_switches_on_when_the_hours_begin, "paid and dark"),
+    (hours_of_supply_have_no_end, "not as desired"),
 )
 """Found within a few seeds, and by which rule."""

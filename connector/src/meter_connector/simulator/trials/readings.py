@@ -19,10 +19,11 @@ from .witness import Witness
 
 COLUMNS = ("total", "voltage_v", "switch")
 """What is compared with the meters; one of them is in each reading."""
-BEFORE_S, AFTER_S = 90.0, 30.0
-"""So far the connector's time of a reading may be from the meter's answer. Until the first lesson it has the machine's own, which is 75 s
-ahead of some Odoos; what is a minute ahead or less is set right by running at half the speed (clock.py); a lesson with a slow round trip is
-wrong by half of that; a sweep takes some seconds."""
+BEFORE_S = 20.0
+"""So far the connector's time of a reading may be behind the meter's answer: a lesson with a slow round trip (18 s at most here) is wrong by
+half of that."""
+AFTER_S = {"total": 10.0, "voltage_v": 60.0, "switch": 60.0}
+"""And ahead of it. A reading has the time of its energy; orders may come between that and the rest of the sweep."""
 
 
 @dataclass
@@ -87,7 +88,7 @@ def _answers(journal: Journal) -> dict[tuple[str, str], list[Answer]]:
 
 def _alike(answers: list[Answer], column: str, value: Any, at: float) -> list[Answer]:
     """In the order of time, so that an early reading takes an early answer."""
-    near = [answer for answer in answers if at - BEFORE_S <= answer.at <= at + AFTER_S]
+    near = [answer for answer in answers if at - BEFORE_S <= answer.at <= at + AFTER_S[column]]
     if column == "switch":
         return [answer for answer in near if answer.value == value]
     return [answer for answer in near if Decimal(answer.value) == Decimal(value)]

@@ -8,6 +8,7 @@ from ..virtual import VirtualWorld
 from .commands import judge_commands
 from .estate import OPEN, Estate
 from .readings import judge_readings
+from .sales import judge_sales
 from .violation import Violation
 from .witness import Witness
 
@@ -15,22 +16,27 @@ from .witness import Witness
 def judge(world: VirtualWorld, estate: Estate, witness: Witness) -> list[Violation]:
     """All that is wrong."""
     found = [*judge_readings(world.journal, estate, witness), *judge_commands(world, estate, witness)]
-    found += [*_ends(world, estate), *_machine(world)]
+    found += [*judge_sales(world, estate), *_ends(world, estate), *_machine(world)]
     return found
 
 
 def _ends(world: VirtualWorld, estate: Estate) -> Iterator[Violation]:
+    now = estate.now()
     for shop in estate.shops.values():
         state = world.simulator.meter(shop.serial).state()
-        wanted = shop.desired or "on"
-        if shop.is_paid and not state["is_closed"]:
+        wanted = shop.wanted(now)
+        if shop.is_paid and wanted == "on" and not state["is_closed"]:
             yield Violation("paid and dark", f"meter {shop.serial} of circuit {shop.circuit_id}")
         # The contact counts. A close that missed its pulse and that nobody wants any more shows on no Modbus register.
         stands = "on" if state["is_closed"] else "off"
         if stands != wanted:
-            yield Violation("not as desired", f"meter {shop.serial}: {stands}, desired {wanted}")
+            hours = " by its hours" if shop.hours is not None else ""
+            yield Violation(
+                "not as desired",
+                f"meter {shop.serial}: {stands}, wanted {wanted}{hours}, desired {shop.desired}",
+            )
         if shop.reported != wanted:
-            what = f"circuit {shop.circuit_id}: Odoo believes {shop.reported}, desired {wanted}"
+            what = f"circuit {shop.circuit_id}: Odoo believes {shop.reported}, wanted {wanted}"
             yield Violation("reported wrongly", what)
     for order in estate.placed.values():
         if order.state in OPEN:

@@ -44,7 +44,7 @@ class Witness:
     def hear(self, meter: Meter, frame: Frame) -> None:
         """A meter answers a request, whatever becomes of its answer."""
         if shown := meter.shows(frame):
-            self.journal.add("shown", meter=meter.spec.serial, **shown)
+            self.journal.add("shown", None, meter=meter.spec.serial, **shown)
         if frame.control in meter.writes:
             self._newest[meter.spec.serial] = (
                 self.journal.count
