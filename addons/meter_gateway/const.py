@@ -179,6 +179,8 @@ EVENT_ALARMS = {
     "frame_unknown": ("open", "frame_unknown"),
     "cover_open": ("open", "cover_open"),
     "cover_closed": ("resolve", "cover_open"),
+    "overload": ("open", "overload"),
+    "overload_over": ("resolve", "overload"),
     "magnetic_field": ("open", "magnetic_field"),
     "magnetic_field_over": ("resolve", "magnetic_field"),
     "valve_fault": ("open", "valve_fault"),
@@ -197,6 +199,7 @@ EVENT_ALARMS = {
 _ORDERED = ("wanted", "result", "reported", "detail", "reason")
 _ROOM = ("level", "used_bytes", "capacity_bytes", "bytes_a_day", "days_left", "share")
 _PROBLEMS = ("version", "count", "problems")
+_RECORD = ("count", "new", "begin", "end", "operator", "values")
 EVENT_KINDS = {
     "gateway_online": ("Gateway online", ("links",)),
     "gateway_offline": ("Gateway offline", ("links",)),
@@ -222,14 +225,21 @@ EVENT_KINDS = {
     "overload_trip": ("Overload trip", ()),
     "malignant_load_trip": ("Malignant load trip", ()),
     "temperature_trip": ("Over-temperature trip", ()),
-    "cover_open": ("Cover open", ()),
-    "cover_closed": ("Cover closed", ()),
+    "trip_recorded": ("Trip noted by the meter", _RECORD),
+    "close_recorded": ("Closing noted by the meter", _RECORD),
+    "programmed": ("Settings written", _RECORD),
+    "meter_cleared": ("Registers cleared", _RECORD),
+    "power_lost": ("Power loss", _RECORD),
+    "cover_open": ("Cover open", _RECORD),
+    "cover_closed": ("Cover closed", _RECORD),
+    "overload": ("Overload", ("phases",)),
+    "overload_over": ("Overload is over", ("phases",)),
     "magnetic_field": ("Strong magnetic field", ()),
     "magnetic_field_over": ("Magnetic field is over", ()),
     "valve_fault": ("Valve fault", ()),
     "valve_ok": ("Valve in order", ()),
-    "battery_low": ("Low battery", ()),
-    "battery_ok": ("Battery in order", ()),
+    "battery_low": ("Low battery", ("batteries",)),
+    "battery_ok": ("Battery in order", ("batteries",)),
 }
 #: Keys of ``data`` that say in an alarm's message what exactly is wrong.
 EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error", "detail")

@@ -259,6 +259,27 @@ def test_a_full_queue_keeps_the_bus_at_its_own_limit(baudrate: int, model: str) 
     virtually(main)
 
 
+def test_a_meter_that_refuses_all_that_its_model_says_is_told_as_silent() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1), meter_row(2)]))
+        stand.wire.meter_faults("S1", missing="00 02 04")
+        await stand.start(schedule={"energy_s": 60, "live_s": 60, "switch_s": 60})
+        await pass_time(600)
+        silent = [event for event in stand.memory.events if event.kind == "meter_silent"]
+        assert [event.meter_id for event in silent] == [101]
+        assert "no_such_data" in silent[0].data["error"]
+        assert stand.scheduler.silent_meters() == [101]
+        stand.order(1, "read")
+        assert (await stand.ended(1))[0] == "failed"
+        assert "meter_back" not in stand.memory.kinds()
+        stand.wire.meter_faults("S1", missing="")
+        await pass_time(900)
+        assert "meter_back" in stand.memory.kinds()
+        await stand.close()
+
+    virtually(main)
+
+
 def test_the_wire_is_left_alone_when_nothing_is_due() -> None:
     async def main() -> None:
         stand = Stand(SimWire([meter_row(1)]))

@@ -20,6 +20,7 @@ T = TypeVar("T")
 WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
 PROBLEM_KEY = "config_problem"
+STATE_KEY = "meter_state:{}"
 TIME_KEY = "server_time"
 ANCHOR_KEY = "server_clock"
 ORDERS_KEPT_S = 30 * 86400.0
@@ -120,6 +121,15 @@ class Outbox:
     async def contacts(self) -> dict[int, float]:
         """See ports.Recorder."""
         return await self._writer.run(queues.contacts)
+
+    async def kept_state(self, meter_id: int) -> str:
+        """See ports.Recorder."""
+        return await self._writer.run(lambda db: queues.kept(db, STATE_KEY.format(meter_id))) or ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        """See ports.Recorder."""
+        now = self._clock.now()
+        await self._writer.run(lambda db: queues.keep(db, STATE_KEY.format(meter_id), text, now))
 
     async def finish_order(self, result: OrderResult) -> None:
         """See ports.Recorder."""

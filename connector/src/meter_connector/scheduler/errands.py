@@ -168,7 +168,11 @@ class ReadErrand(Errand):
 
     async def work(self, line: Line) -> None:
         opened = self._open
-        values = await self._bus.sweep(line, opened.target, None, "on_demand")
+        try:
+            values = await self._bus.sweep(line, opened.target, None, "on_demand")
+        except MeterRefusedError as error:  # it answers, and is of no use all the same
+            opened.finish("failed", str(error))
+            return
         number = opened.circuit.number if opened.circuit else 1
         state = values.of(number).get("switch")
         if state in ("on", "off", "pending"):

@@ -55,6 +55,10 @@ class Tuning:
     """A meter clock that differs more than this is reported: tariff periods begin at the wrong time."""
     drift_set_s: float = 10.0
     """A clock that differs more than this is set, where meters are set one by one."""
+    counts_s: float = 3600.0
+    """A meter's event counts are looked at so often, in the background: six short reads."""
+    words_s: float = 900.0
+    """Its status words: one short read."""
     clock_check_delay_s: float = 5.0
     offline_grace_s: float = 5.0
     """A gateway that comes back within this time was never reported as offline."""
