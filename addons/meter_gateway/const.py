@@ -12,6 +12,10 @@ INGEST_COLUMNS = ("circuit_id", "at", *NUMERIC_COLUMNS, "switch", "source", "ext
 MAX_BATCH_ROWS = 5000
 #: A reading may be this far ahead of the server's clock before it is refused.
 FUTURE_TOLERANCE_S = 600
+#: A meter's clock that is no further off is right (the connector tells a drift from there on).
+CLOCK_RIGHT_S = 120
+#: Below this share of its room a connector's disk is no alarm (the connector tells ``outbox_ok`` there).
+DISK_CALM_SHARE = 0.4
 
 READING_SOURCES = [
     ("scheduled", "Scheduled"),

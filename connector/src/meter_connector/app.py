@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from . import __version__, systemd
-from .clock import Clock
+from .clock import Clock, kernel_is_synchronised
 from .config import Settings
 from .errors import ConnectorError, OdooError, SiteConfigError
 from .health import HealthPage
@@ -38,12 +38,13 @@ ClientFactory = Callable[[OdooSettings], OdooClient]
 OutboxFactory = Callable[[Settings, Clock], Awaitable[Outbox]]
 
 FIRST_CONTACT_S = 3.0
-"""Orders from before a restart wait so long for the server's time, which says whether they have expired."""
+"""Orders from before a restart wait so long for Odoo's own word on the time, where it is known without."""
 BUS_STOP_S = 10.0
 FLUSH_S = 5.0
 RESTART_LOOP_S = 5.0
 SHOWN_PROBLEMS = 50
 ROOM_EVERY_S = 20.0
+KEEP_TIME_EVERY_S = 60.0
 
 
 class App:
@@ -58,7 +59,7 @@ class App:
         open_outbox: OutboxFactory | None = None,
     ) -> None:
         self.settings = settings
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(is_wall_right=kernel_is_synchronised)
         self.site: SiteConfig | None = None
         self.started_at = self.clock.now()
         self.config_problem = ""
@@ -83,9 +84,7 @@ class App:
     async def run(self) -> None:
         """Raises OutboxError when the outbox cannot be opened, and what broke the buses for good; all else is met and logged."""
         self.outbox = await self._open_outbox(self.settings, self.clock)
-        anchor = await self.outbox.kept_anchor()
-        if anchor is None or not self.clock.resume(anchor):
-            self.clock.not_before(await self.outbox.kept_time())
+        await self.outbox.begin_time()
         self.started_at = self.clock.now()
         self.buses = self._make_buses(self.outbox, self.clock, self.settings)
         hooks = Hooks(self.status, self.take_config, self.take_orders, self.held_version)
@@ -110,6 +109,7 @@ class App:
         await self.page.start()
         self._spawn("buses", self._watch_buses)
         self._spawn("room", self._watch_room)
+        self._spawn("time", self._watch_time)
         self._spawn("watchdog", lambda: systemd.watch(self._stop))
         self.running.set()
         systemd.notify("READY=1")
@@ -118,7 +118,7 @@ class App:
         _logger.info("connector_stopping")
         systemd.notify("STOPPING=1")
         await self.page.stop()
-        await self._cancel("resume", "buses", "orders", "config", "hello", "room")
+        await self._cancel("resume", "buses", "orders", "config", "hello", "room", "time")
         await self._bounded("buses", self.buses.stop(), BUS_STOP_S)
         if self.uplink.contact.is_up and self.uplink.contact.calls_ok:
             await self._bounded("flush", self.uplink.flush(), FLUSH_S)
@@ -202,7 +202,8 @@ class App:
             self._submit(order, Stage.RECEIVED)
 
     async def _resume(self) -> None:
-        """What a killed connector left open, once the server's time is known or does not come."""
+        """What a killed connector left open. Nothing of it begins while nobody knows the time, and so whether it has expired."""
+        await self.uplink.time_known.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_CONTACT_S):
                 await self.uplink.first_contact.wait()
@@ -254,6 +255,12 @@ class App:
         while True:
             self.room = await self.outbox.measure_room(readings_a_day(self.site))
             await asyncio.sleep(ROOM_EVERY_S)
+
+    async def _watch_time(self) -> None:
+        """A power cut may come at any minute, and the machine may start with a wrong clock."""
+        while True:
+            await asyncio.sleep(KEEP_TIME_EVERY_S)
+            await self.uplink.keep_time()
 
     async def _watch_buses(self) -> None:
         """What ends a task that should run for ever ends us: the service manager starts us anew, and the disk knows all."""

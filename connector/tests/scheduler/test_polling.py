@@ -315,6 +315,25 @@ def test_the_time_is_broadcast_daily_in_the_sites_zone_and_drift_told_once() -> 
     virtually(main)
 
 
+def test_while_nobody_knows_the_time_no_clock_is_set_and_none_is_called_wrong() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1), meter_row(2, "lxsy315-dn20")]))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        stand.clock.guess(NOON - 10 * 3600)
+        await stand.start(schedule={"energy_s": 600, "live_s": 0, "switch_s": 0, "clock_at": "03:10"})
+        await pass_time(3 * 3600)  # by the guess it is 05:00
+        assert all(abs(meter.clock_error_ms(0)) < 1500 for meter in stand.wire.meters.values())
+        assert not {"clock_drift", "clock_checked"} & set(stand.memory.kinds())
+        stand.clock.learn(NOON + loop.time() - began, loop.time(), loop.time())
+        await pass_time(13 * 3600)  # 04:00
+        assert stand.memory.kinds().count("clock_checked") == 2
+        assert all(abs(meter.clock_error_ms(0)) < 1500 for meter in stand.wire.meters.values())
+        await stand.close()
+
+    virtually(main)
+
+
 def test_a_water_meters_clock_is_compared_with_every_reading_and_told_once_a_day() -> None:
     async def main() -> None:
         stand = Stand(SimWire([meter_row(1, "lxsy315-dn20")]))
