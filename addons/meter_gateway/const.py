@@ -208,6 +208,7 @@ EVENT_KINDS = {
     "gateway_online": ("Gateway online", ("links",)),
     "gateway_offline": ("Gateway offline", ("links",)),
     "gateway_refused": ("Unknown gateway dials in", ("peer", "reason", "hex", "dropped")),
+    "gateway_replaced": ("Gateway dialled in from elsewhere", ("peer", "former", "dropped")),
     "meter_silent": ("Meter silent", ("error",)),
     "meter_back": ("Meter answers again", ()),
     "clock_drift": ("Meter clock is wrong", ("drift_s",)),
@@ -246,7 +247,18 @@ EVENT_KINDS = {
     "battery_ok": ("Battery in order", ("batteries",)),
 }
 #: Keys of ``data`` that say in an alarm's message what exactly is wrong.
-EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error", "detail")
+EVENT_DETAILS = (
+    "problems",
+    "imei",
+    "platform",
+    "peer",
+    "former",
+    "reason",
+    "drift_s",
+    "days_left",
+    "error",
+    "detail",
+)
 
 # --- meter models --------------------------------------------------------------------------------
 PROTOCOLS = [

@@ -189,7 +189,12 @@ class MeterConnector(models.Model):
         online = [gateway.id for gateway in gateways if said[gateway.id]["online"]]
         self.env.flush_all()
         self.env.cr.execute("UPDATE meter_gateway SET last_seen_at = %s WHERE id = ANY(%s)", [now, online])
-        gateways.invalidate_recordset(["last_seen_at"])
+        self.env.cr.execute(
+            """UPDATE meter_gateway g SET takeover_count = x.count FROM unnest(%s::int[], %s::int[]) AS x(id, count)
+                WHERE g.id = x.id AND g.takeover_count IS DISTINCT FROM x.count""",
+            [gateways.ids, [_to_int(said[gateway.id].get("replaced")) for gateway in gateways]],
+        )
+        gateways.invalidate_recordset(["last_seen_at", "takeover_count"])
 
     def _note_buses(self, rows):
         """Queues and counters of the buses."""

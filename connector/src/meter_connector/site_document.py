@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import model as m
 from .errors import SiteConfigError
-from .transports.registration import key_of
+from .transports import acrel
+from .transports.registration import IMEI_PREFIX, forms_of, key_of
 
 T = TypeVar("T")
 MAX_METERS_PER_BUS = 128
@@ -275,10 +276,24 @@ def read_link(node: Node) -> m.Link:
         if not device:
             raise node.problem("device", "is empty")
         return m.Link(kind, device=device)
-    registration = read_packet(node, "registration")
-    if not registration:
+    return m.Link(kind, registration=read_registration(node), heartbeat=read_packet(node, "heartbeat"))
+
+
+def read_registration(node: Node) -> bytes:
+    """The packet a dialling gateway is known by: also `imei:` and fifteen digits, or `acrel:` and a serial number."""
+    packet = read_packet(node, "registration")
+    if not packet:
         raise node.problem("registration", "is empty; a dialling gateway is known by it")
-    return m.Link(kind, registration=registration, heartbeat=read_packet(node, "heartbeat"))
+    shown = _shown(node.value.get("registration"))
+    if packet.lower().startswith(IMEI_PREFIX) and forms_of(packet) == (packet,):
+        raise node.problem("registration", f"{shown} is not fifteen digits after 'imei:'")
+    if packet.lower().startswith(acrel.PREFIX):
+        packet = acrel.PREFIX + packet[len(acrel.PREFIX) :]
+        if not 0 < len(packet) - len(acrel.PREFIX) <= acrel.SERIAL_SIZE:
+            raise node.problem(
+                "registration", f"{shown} is not a serial number of 1 to 20 bytes after 'acrel:'"
+            )
+    return packet
 
 
 def read_packet(node: Node, key: str) -> bytes:

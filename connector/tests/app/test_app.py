@@ -458,7 +458,7 @@ async def test_hello_carries_the_status_of_the_seam(odoo: FakeOdoo, tmp_path: Pa
     status = payload["status"]
     assert payload["protocol"] == 1
     assert {"readings", "events", "oldest_at"} <= set(status["outbox"])
-    assert status["gateways"] == [{"id": 1, "online": True, "since": 1.0}]
+    assert status["gateways"] == [{"id": 1, "online": True, "since": 1.0, "replaced": 0}]
     assert status["buses"] == [
         {"id": 2, "queue": 3, "age_s": 1.5, "reads_ok": 10, "reads_failed": 1, "dropped_bytes": 4}
     ]

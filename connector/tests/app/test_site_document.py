@@ -78,6 +78,16 @@ def test_the_good_document_has_no_problem() -> None:
             {"kind": "tcp_server"},
             f"{BUS}.link.registration: is empty; a dialling gateway is known by it",
         ),
+        (
+            f"{BUS}.link",
+            {"kind": "tcp_server", "registration": "IMEI:86142804123456"},
+            f"{BUS}.link.registration: 'IMEI:86142804123456' is not fifteen digits after 'imei:'",
+        ),
+        (
+            f"{BUS}.link",
+            {"kind": "tcp_server", "registration": "acrel:"},
+            f"{BUS}.link.registration: 'acrel:' is not a serial number of 1 to 20 bytes after 'acrel:'",
+        ),
         ("gateways[0].id", "one", "gateways[0].id: expected a whole number, got 'one'"),
         ("models.m.registers[0].di", "0001", None),
         (
@@ -220,6 +230,13 @@ def test_packets_of_dial_in_gateways_are_text_or_hex() -> None:
     site = SiteConfig.from_document(document(1, link=link), is_strict=True)
     [(_gateway, bus)] = site.buses()
     assert (bus.link.registration, bus.link.heartbeat) == (b"\xaa\xbb", b"ping")
+
+
+def test_an_acrel_meter_is_one_however_the_word_is_written() -> None:
+    site = SiteConfig.from_document(
+        document(1, link={"kind": "tcp_server", "registration": "Acrel:2109"}), is_strict=True
+    )
+    assert [bus.link.registration for _, bus in site.buses()] == [b"acrel:2109"]
 
 
 def test_equal_documents_give_equal_buses_so_that_nothing_restarts() -> None:

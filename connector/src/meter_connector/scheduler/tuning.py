@@ -69,6 +69,8 @@ class Tuning:
     unknown_frames_kept: int = 50
     refusals_an_hour: int = 20
     """Events about callers that were sent away."""
+    takeovers_an_hour: int = 6
+    """Events about a gateway that dials in from another address while its connection stands; all are counted."""
     max_unrecorded: int = 2000
     """Readings that wait for the disk; with more, reading pauses."""
     max_events: int = 2000
