@@ -106,6 +106,7 @@ class MeterMeter(models.Model):
             "desired": switch.desired or False,
             "reason": switch.desired_reason or "",
             "is_mismatch": switch.is_mismatch,
+            "is_unverified": switch.is_unverified,
             "keep_power": switch._is_kept_on(),
             "keep_power_until": fields.Datetime.to_string(switch.keep_power_until)
             if switch.keep_power_until

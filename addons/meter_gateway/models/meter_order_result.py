@@ -5,6 +5,7 @@ from odoo import api, fields, models
 #: What connectors write (pattern) and what it means; the first that fits counts.
 CONNECTOR_WORDS = (
     (r"^data of the order", "data"),
+    (r"shows the command it was given", "echo"),
     (r"count mismatch", "count"),
     (r"and the meter sleeps", "asleep"),
     (r"unknown (meter|circuit|target)|not in the configuration", "unknown"),
@@ -45,6 +46,7 @@ class MeterOrder(models.Model):
     def _get_result_sentences(self):
         return {
             "data": self.env._("The order's data is not usable."),
+            "echo": self.env._("Not verified by a read-back: the meter shows only the command it was given."),
             "count": self.env._("The purchase count in the meter is not the one expected."),
             "asleep": self.env._("The meter sleeps and must report first."),
             "unknown": self.env._("The connector does not know this meter."),

@@ -23,6 +23,7 @@ from . import (
     test_purchase,
     test_rights,
     test_rpc_document,
+    test_shipped_models,
     test_single_order,
     test_supply_plan,
     test_switch,
