@@ -21,6 +21,7 @@ from . import (
     test_partition,
     test_protection,
     test_purchase,
+    test_ratios,
     test_rights,
     test_rpc_document,
     test_shipped_models,
