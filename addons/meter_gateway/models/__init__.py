@@ -21,6 +21,7 @@ from . import meter_energy
 from . import meter_ingest
 from . import meter_ingest_issue
 from . import meter_switch
+from . import meter_model_abilities
 from . import meter_switch_reconcile
 from . import meter_switch_protection
 from . import meter_order
