@@ -141,7 +141,7 @@ def _numbers_or_none(text):
 
 
 def _read_columns(payload):
-    unknown = payload.keys() - set(INGEST_COLUMNS) - {"batch"}
+    unknown = payload.keys() - set(INGEST_COLUMNS) - {"batch", "waiting_from"}
     if unknown:
         names = ", ".join(sorted(map(str, unknown)))
         raise BatchError(f"unknown column {names}; known: {', '.join(INGEST_COLUMNS)}")

@@ -114,6 +114,8 @@ HELLO_S = 15
 ORDERS_POLL_S = 1.0
 #: Without a word for so long a connector counts as offline.
 CONNECTOR_SILENT_S = 60
+#: Readings that a connector still has are waited for until none of them came for so many hours.
+BACKLOG_PATIENCE_H = 24
 LINK_KINDS = [
     ("tcp_client", "TCP client (we dial the gateway)"),
     ("tcp_server", "TCP server (the gateway dials in)"),
