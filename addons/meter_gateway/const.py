@@ -112,6 +112,10 @@ SLOW_RETRY_S = 60
 PROTOCOL_VERSION = 1
 HELLO_S = 15
 ORDERS_POLL_S = 1.0
+#: Meters behind an operator's platform sleep: they report once a day, two hours later when the network gives them a
+#: later slot. The connector calls them silent by the same time (``nbiot/service.py``).
+SLEEPING_PERIOD_S = 24 * 3600
+SLEEPING_SILENT_S = 26 * 3600
 #: Without a word for so long a connector counts as offline.
 CONNECTOR_SILENT_S = 60
 #: Readings that a connector still has are waited for until none of them came for so many hours.

@@ -48,6 +48,7 @@ from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve
 from . import meter_completeness
+from . import meter_completeness_due
 from . import meter_completeness_refresh
 from . import meter_completeness_map
 from . import property_unit
