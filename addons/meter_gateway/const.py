@@ -102,6 +102,13 @@ ORDER_LIFE_S = {
     "alarm_off": 3600,
     "discover": 6 * 3600,
 }
+
+
+def get_order_life_s(kind, is_sleeping=False):
+    """How long an order of a kind may be carried out; a meter that sleeps has to wake first."""
+    return max(ORDER_LIFE_S[kind], SLEEPING_SILENT_S) if is_sleeping else ORDER_LIFE_S[kind]
+
+
 #: A connector that took an order and says nothing for so long is given it again.
 REDELIVER_AFTER_S = 60
 #: Tries before "switch did not obey" is raised, and the pause between tries after that.
@@ -140,6 +147,7 @@ ALARM_KINDS = {
     "gateway_offline": ("Gateway offline", "critical", "gateway_id"),
     "meter_offline": ("Meter offline", "warning", "meter_id"),
     "switch_disobeyed": ("Switch did not obey", "critical", "circuit_id"),
+    "switch_by_hand": ("To be switched by hand", "critical", "circuit_id"),
     "switch_unexpected": ("Switch changed by itself", "warning", "circuit_id"),
     "reading_conflict": ("Conflicting readings", "warning", "circuit_id"),
     "readings_missing": ("Readings missing", "warning", "meter_id"),

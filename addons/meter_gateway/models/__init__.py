@@ -22,6 +22,7 @@ from . import meter_ingest
 from . import meter_ingest_issue
 from . import meter_switch
 from . import meter_switch_reconcile
+from . import meter_switch_by_hand
 from . import meter_switch_protection
 from . import meter_order
 from . import meter_order_result

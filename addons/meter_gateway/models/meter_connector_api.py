@@ -170,6 +170,7 @@ class MeterConnector(models.Model):
             ],
         )
         self.invalidate_recordset()
+        self._note_downlink(status)
         if was_away:
             self.env["meter.alarm"]._resolve("connector_offline", self, at=now)
         self._note_gateways(_read_rows(status, "gateways"), now)

@@ -103,6 +103,8 @@ class MeterMeter(models.Model):
     )
     is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
     is_locked = fields.Boolean("Locked", compute="_compute_switch_state")
+    is_read_only = fields.Boolean("Can Only Be Read", compute="_compute_switch_state")
+    hand_reason = fields.Char("By Hand", compute="_compute_switch_state")
     switch_ids = fields.One2many("meter.switch", "meter_id", string="Switches")
     order_ids = fields.One2many("meter.order", "meter_id", string="Orders")
     alarm_ids = fields.One2many("meter.alarm", "meter_id", string="Alarms")
@@ -183,6 +185,8 @@ class MeterMeter(models.Model):
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
             meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
             meter.is_locked = any(meter.circuit_ids.switch_id.mapped("is_locked"))
+            meter.is_read_only = any(meter.circuit_ids.switch_id.mapped("is_read_only"))
+            meter.hand_reason = meter.circuit_ids.switch_id[:1].hand_reason
             if not states:
                 meter.switch_state = "none"
             else:
