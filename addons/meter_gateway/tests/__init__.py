@@ -28,5 +28,6 @@ from . import (
     test_single_order,
     test_supply_plan,
     test_switch,
+    test_switch_by_hand,
     test_wrong_users,
 )

@@ -22,6 +22,7 @@ from .errors import ConnectorError, OdooError, SiteConfigError
 from .health import HealthPage
 from .log import SECRETS
 from .model import Event, Order, SiteConfig
+from .nbiot.downlink import HttpDownlink
 from .nbiot.service import NbIotBuses
 from .odoo.client import OdooClient, OdooSettings, make_client
 from .odoo.face import OdooFace
@@ -246,6 +247,7 @@ class App:
             "gateways": [vars(status) for status in self.buses.gateway_statuses()],
             "buses": [vars(status) for status in self.buses.bus_statuses()],
             "meters_silent": self.buses.silent_meters(),
+            "nbiot": {"downlink": bool(self.settings.downlink.url)},
             "config_version": self.held_version(),
             "config_problems": len(self.site.problems) if self.site else 0,
         }
@@ -324,13 +326,15 @@ async def open_settings_outbox(settings: Settings, clock: Clock) -> Outbox:
 def make_buses(recorder: Recorder, clock: Clock, settings: Settings) -> BusLayer:
     """The real ones: NB-IoT around all others."""
     buses = SiteScheduler(clock, recorder, listen_host=settings.listen_host, listen_port=settings.listen_port)
-    return NbIotBuses(buses, recorder, clock, settings.nbiot_file, settings.nbiot)
+    downlink = HttpDownlink(settings.downlink) if settings.downlink.url else None
+    return NbIotBuses(buses, recorder, clock, settings.nbiot_file, settings.nbiot, downlink=downlink)
 
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     SECRETS.add(settings.odoo.key)
     SECRETS.add(settings.nbiot.onenet_token)
+    SECRETS.add(settings.downlink.token)
     app = App(settings, make_buses)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

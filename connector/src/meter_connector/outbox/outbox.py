@@ -176,6 +176,10 @@ class Outbox:
         """The last row of readings from before a time, 0 when there is none."""
         return await self._writer.run(lambda db: queues.newest_before(db, at))
 
+    async def oldest_reading_at(self, before: int, without: Sequence[int]) -> float:
+        """Time of the first reading of rows <= before that is not among the rows `without`; 0 = there is none."""
+        return await self._writer.run(lambda db: queues.oldest_reading_at(db, before, without))
+
     async def events(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredEvent]:
         """The oldest that wait."""
 
