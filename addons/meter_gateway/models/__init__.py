@@ -1,5 +1,6 @@
 # ruff: noqa: I001 - tables are made in this order; views over tables come after them
 from . import meter_config_mixin
+from . import meter_shared_mixin
 from . import meter_read_group
 from . import meter_connector
 from . import meter_connector_user

@@ -27,7 +27,7 @@ class MeterMeter(models.Model):
     _name = "meter.meter"
     _description = "Meter"
     _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin"]
-    _scope_fields = ("building_id", "bus_id")
+    _scope_fields = ("building_id", "bus_id", "model_id")
     _order = "name, id"
     _rec_names_search = ["name", "serial", "address"]
 
