@@ -29,6 +29,12 @@ class MeterBus(models.Model):
         help="Time the network adds to each answer; a 4G unit needs 1000 to 3000 milliseconds more."
     )
     link_kind = fields.Selection(LINK_KINDS, help="Empty: as on the gateway.")
+    is_sleeping = fields.Boolean(
+        "Behind a Platform",
+        compute="_compute_is_sleeping",
+        store=True,
+        help="Its meters sleep and report by themselves, through an operator's platform.",
+    )
     gateway_link_kind = fields.Selection(related="gateway_id.link_kind", string="Connection of the Gateway")
     host = fields.Char(help="Empty: as on the gateway.")
     port = fields.Integer(help="Empty: as on the gateway.")
@@ -83,6 +89,11 @@ class MeterBus(models.Model):
     )
     def _check_link(self):
         self.gateway_id._check_link()
+
+    @api.depends("link_kind", "gateway_id.link_kind")
+    def _compute_is_sleeping(self):
+        for bus in self:
+            bus.is_sleeping = (bus.link_kind or bus.gateway_id.link_kind) == "nbiot"
 
     @api.depends("number", "gateway_id.number")
     def _compute_name(self):

@@ -20,6 +20,8 @@ class TestConfig(MeterCase):
         )
         self.assertEqual(set(document["models"]), {"dds645-1p", "cjt188-cold-valve"})
         self.assertEqual(document["models"]["dds645-1p"]["protocol"], "dlt645-2007")
+        kinds = {code: model["kind"] for code, model in document["models"].items()}
+        self.assertEqual(kinds, {"dds645-1p": "power", "cjt188-cold-valve": "water"})
         self.assertEqual(
             document["schedules"]["default"],
             {"energy_s": 60, "live_s": 60, "switch_s": 60, "clock_at": "03:10"},

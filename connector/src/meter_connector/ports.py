@@ -92,6 +92,12 @@ class Recorder(Protocol):
     async def contacts(self) -> dict[int, float]:
         """When the energy of each circuit was read last, also before a restart."""
 
+    async def kept_state(self, meter_id: int) -> str:
+        """What was kept of a meter by `keep_state`, also before a restart; "" = nothing."""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        """Keep what its events were compared with (JSON object as text)."""
+
     async def finish_order(self, result: OrderResult) -> None:
         """confirmed, failed, expired or superseded: the order is done and its result on its way."""
 

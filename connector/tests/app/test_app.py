@@ -40,11 +40,17 @@ def settings_for(odoo: FakeOdoo, folder: Path, rpc: str = "xmlrpc") -> Settings:
 
 @asynccontextmanager
 async def running(
-    odoo: FakeOdoo, folder: Path, *, is_obeying: bool = True, rpc: str = "xmlrpc"
+    odoo: FakeOdoo,
+    folder: Path,
+    *,
+    is_obeying: bool = True,
+    rpc: str = "xmlrpc",
+    is_wall_right: bool = False,
 ) -> AsyncIterator[tuple[App, FakeBuses]]:
     app = App(
         settings_for(odoo, folder, rpc),
         lambda recorder, _clock, _settings: FakeBuses(recorder, is_obeying=is_obeying),
+        clock=Clock(is_wall_right=lambda: is_wall_right),
     )
     task = asyncio.create_task(app.run())
     started = asyncio.create_task(app.running.wait())
@@ -348,7 +354,7 @@ async def test_orders_left_open_by_a_kill_come_back_with_their_stage_after_the_f
     async with running(odoo, tmp_path, is_obeying=False) as (app, buses):
         assert buses.submitted == []
         await soon(lambda: len(buses.submitted) >= 3)
-        assert app.clock.is_synced
+        assert app.uplink.first_contact.is_set()
         assert buses.submitted[:3] == [(1, 1, Stage.RECEIVED), (2, 2, Stage.STARTED), (3, 3, Stage.ACCEPTED)]
 
 
@@ -375,7 +381,7 @@ async def test_with_odoo_down_open_orders_are_resumed_all_the_same(
     await box.receive_orders([Order(1, 1, "switch_on", 5, 50, NOW, NOW + 600)])
     await box.close()
     odoo.stop()
-    async with running(odoo, tmp_path) as (_app, buses):
+    async with running(odoo, tmp_path, is_wall_right=True) as (_app, buses):
         await soon(lambda: buses.carried_out == [1])
 
 
