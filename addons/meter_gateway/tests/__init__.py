@@ -21,10 +21,13 @@ from . import (
     test_partition,
     test_protection,
     test_purchase,
+    test_ratios,
     test_rights,
     test_rpc_document,
+    test_shipped_models,
     test_single_order,
     test_supply_plan,
     test_switch,
+    test_switch_by_hand,
     test_wrong_users,
 )

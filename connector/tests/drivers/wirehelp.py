@@ -307,6 +307,7 @@ class MemoryRecorder:
         self.readings: list[Reading] = []
         self.events: list[Event] = []
         self.started: list[int] = []
+        self.states: dict[int, str] = {}
         self.accepted: list[int] = []
         self.results: list[OrderResult] = []
         self.progress: list[tuple[int, str]] = []
@@ -347,6 +348,12 @@ class MemoryRecorder:
 
     async def wish(self, circuit_id: int) -> str:
         return ""
+
+    async def kept_state(self, meter_id: int) -> str:
+        return self.states.get(meter_id, "")
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        self.states[meter_id] = text
 
     async def contacts(self) -> dict[int, float]:
         return {}

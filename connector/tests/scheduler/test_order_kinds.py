@@ -59,6 +59,7 @@ def test_items_are_read_by_name_and_what_the_meter_has_not_is_null_or_told(tmp_p
         assert found["values"]["total"].startswith("100.")
         assert found["values"]["no_such_thing"] is None
         assert "no_such_thing" in found["refused"]
+        assert found["parts"]["voltage_a"] == [["voltage A", found["values"]["voltage_a"], "V"]]
         await stand.close()
 
     virtually(main)

@@ -47,6 +47,12 @@ class Memory:
     async def upkeeps(self) -> dict[int, Any]:
         return {}
 
+    async def kept_state(self, meter_id: int) -> str:
+        return ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        pass
+
     async def contacts(self) -> dict[int, float]:
         return {}
 

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .bus import BusRunner
 
 
+MAX_RESULT = 60000
+"""Characters of a result's data that Odoo takes."""
+
+
 class DataProblem(Exception):  # noqa: N818 - a finding about an order's data, told as its failure
     """What Odoo sent with the order cannot be meant."""
 
@@ -164,7 +168,11 @@ class ReadErrand(Errand):
 
     async def work(self, line: Line) -> None:
         opened = self._open
-        values = await self._bus.sweep(line, opened.target, None, "on_demand")
+        try:
+            values = await self._bus.sweep(line, opened.target, None, "on_demand")
+        except MeterRefusedError as error:  # it answers, and is of no use all the same
+            opened.finish("failed", str(error))
+            return
         number = opened.circuit.number if opened.circuit else 1
         state = values.of(number).get("switch")
         if state in ("on", "off", "pending"):
@@ -181,9 +189,12 @@ class ItemsErrand(Errand):
             raise DataProblem("items: no names")
         target = self._open.target
         found = await self._bus.driver_of(target).read_items(line, target, names)
-        values = {name: found.values.get(name) for name in names}
-        refused = {"refused": found.refused} if found.refused else {}
-        self._finish("confirmed", _shortened(found.refused), {"values": values, **refused})
+        data: dict[str, Any] = {"values": {name: found.values.get(name) for name in names}}
+        if found.refused:
+            data["refused"] = found.refused
+        if len(as_text({**data, "parts": found.parts})) <= MAX_RESULT:
+            data["parts"] = found.parts
+        self._finish("confirmed", _shortened(found.refused), data)
 
 
 class ReadParametersErrand(Errand):

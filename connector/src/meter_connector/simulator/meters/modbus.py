@@ -57,8 +57,8 @@ MAPS = {
         items={0x00: ("total", 2), 0x02: ("t1", 2), 0x04: ("t2", 2), 0x06: ("t3", 2), 0x08: ("t4", 2)},
         size=0x60,
         functions=(0x03, 0x10),
-        writable=(0x28, 0x57, 0x58, *range(0x2000, 0x202A)),
-        relay="forced_trip",
+        writable=(0x28, *range(0x2000, 0x202A)),
+        relay="",
         holes=((0x2000, 0x202A),),
     ),
     "dtsd1352": Map(
@@ -149,6 +149,8 @@ class ModbusMeter(Meter):
         super().__init__(spec, world)
         self.map = MAPS[str(spec.setting("map", "ddsy1352"))]
         self.stored: dict[int, int] = {0x38: 1}
+        if self.map.relay == "forced_trip":
+            self.stored[0x57] = 1  # as an installer leaves it: forced mode, closed
         self.unit = int(spec.address)
         self.stride = int(spec.setting("stride", 0x20))
         self.outlets = [Outlet(self, n) for n in range(2, int(spec.setting("circuits", 1)) + 1)]
@@ -293,8 +295,6 @@ class ModbusMeter(Meter):
             own = self._values(live, outlet.energy.cents(), outlet.power_w(), outlet.relay.is_closed)
             own["current_ca"] = outlet.power_w() * 1_000_000 // (live.voltage_dv[0] * live.factor)
             self._fill(words, self.stride * number, own)
-        if self.map.relay == "forced_trip":
-            words[0x58] = int(not self.is_supplied)
         if self.wallet is not None:
             at, remaining = self.wallet_at, self.wallet.remaining
             words.update({at: remaining >> 16, at + 1: remaining & 0xFFFF, at + 2: self.wallet.count})
