@@ -22,6 +22,7 @@ class MeterFrame(models.Model):
 
     _name = "meter.frame"
     _description = "Unknown Frame"
+    _inherit = ["property.facts.mixin"]
     _order = "at desc, id desc"
     _rec_name = "at"
 

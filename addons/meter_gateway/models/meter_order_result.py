@@ -8,6 +8,7 @@ CONNECTOR_WORDS = (
     (r"not sent: set \d is in use", "set_in_use"),
     (r"not sent: the meter does not tell which", "set_unknown"),
     (r"not sent: the meter does not show", "switch_held"),
+    (r"shows the command it was given", "echo"),
     (r"count mismatch", "count"),
     (r"and the meter sleeps", "asleep"),
     (r"unknown (meter|circuit|target)|not in the configuration", "unknown"),
@@ -55,6 +56,7 @@ class MeterOrder(models.Model):
             "switch_held": self.env._(
                 "The switch moment was not sent, since what it switches to is not in the meter as wanted."
             ),
+            "echo": self.env._("Not verified by a read-back: the meter shows only the command it was given."),
             "count": self.env._("The purchase count in the meter is not the one expected."),
             "asleep": self.env._("The meter sleeps and must report first."),
             "unknown": self.env._("The connector does not know this meter."),

@@ -15,6 +15,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "gateway_online": frozenset({"links"}),
     "gateway_offline": frozenset({"links"}),
     "gateway_refused": frozenset({"peer", "reason", "hex", "dropped"}),
+    "gateway_replaced": frozenset({"peer", "former", "dropped"}),
     "meter_silent": frozenset({"error"}),
     "meter_back": frozenset(),
     "clock_drift": _DRIFT,

@@ -42,11 +42,12 @@ class BusStatus:
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """One row of hello's `status.gateways`."""
+    """One row of hello's `status.gateways`. `replaced`: connections that a newer one of the same gateway took the place of, since start."""
 
     id: int
     online: bool
     since: float
+    replaced: int = 0
 
 
 class Recorder(Protocol):

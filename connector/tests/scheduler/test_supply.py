@@ -139,6 +139,22 @@ def test_supply_follows_the_plan_day_after_day_and_tells_it(tmp_path: Path) -> N
     virtually(main)
 
 
+def test_while_nobody_knows_the_time_the_plan_rests(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP)
+        stand.clock.guess(stand.clock.now())
+        await stand.start(schedule=IDLE)
+        await stand.until_hour(22.5)  # by the guess; in truth it is morning
+        assert stand.relay.word == "on"
+        now = stand.clock.now()
+        stand.clock.learn(now, stand.clock.monotonic(), stand.clock.monotonic())
+        await pass_time(70)
+        assert stand.relay.word == "off"
+        await stand.close()
+
+    virtually(main)
+
+
 def test_a_restart_at_any_time_neither_repeats_nor_forgets(tmp_path: Path) -> None:
     async def main() -> None:
         stand = kept(tmp_path, supply_plan=SHOP)

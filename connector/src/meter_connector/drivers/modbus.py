@@ -105,7 +105,7 @@ class ModbusDriver(Operations):
             raise MeterRefusedError(
                 f"meter {meter.serial}: its model {meter.model.code} cannot show its switch"
             )
-        count = int(section.get("count", 1))
+        count = int(section.get("count") or maps.KINDS.get(str(section.get("type")), 1))
         function = int(section.get("function", 3))
         words = await self._read(line, meter, function, int(section["address"]), count, is_fresh=True)
         return switch_word(section, words)
@@ -377,4 +377,5 @@ def _plan_limits(model: MeterModel) -> dict[str, int]:
 def _value(register: Register, number: Decimal | None) -> Value:
     if register.key != "switch" or number is None:
         return number
-    return switch_word(register.params, [int(number)])
+    place = maps.load_register({**register.params, "key": register.key})
+    return switch_word(register.params, maps.encode(place, number))

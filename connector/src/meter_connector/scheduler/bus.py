@@ -192,6 +192,8 @@ class BusRunner:
         self.stats.reads_ok += 1
         if not values.is_empty or values.refused:
             self._meter_alive(poll, wanted)
+        else:  # all of it is shunned for now: nothing was asked, so nothing is known of the meter
+            poll.asked(self._now(), wanted)
         self.recording.readings(make_readings(meter, values, source))
         if values.at is not None and any(
             found.get("total") is not None for found in values.circuits.values()
@@ -320,7 +322,15 @@ class BusRunner:
         return None
 
     async def _do(self, job: Job) -> None:
-        """Carry out; what the connection broke off is done again once there is one."""
+        """Carry out. A job that took no time and is wanted again at once waits a moment: it would keep everybody else from ever having a turn."""
+        began = self._now()
+        await self._carry_out(job)
+        now = self._now()
+        if now - began < self.tuning.breath_s and job in self._queue and job.ready_at <= now:
+            self._queue.put(job, now + self.tuning.breath_s)
+
+    async def _carry_out(self, job: Job) -> None:
+        """What the connection broke off is done again once there is one."""
         line = self.line_for(job, job.attempts or self.tuning.read_attempts)
         try:
             await job.run(line)

@@ -124,7 +124,8 @@ class SupplyKeeper:
             if meter.auto_recovery is not None:
                 await self._recover(meter, circuit, known, meter.auto_recovery, now)
                 known = self._upkeeps.get(circuit.id, known)
-            await self._follow_plan(meter, circuit, known, now)
+            if self._clock.is_known:
+                await self._follow_plan(meter, circuit, known, now)
 
     def _places(self) -> Iterator[tuple[Meter, Circuit]]:
         """Switches that have something to be kept."""

@@ -39,6 +39,8 @@ class Tuning:
     """With many such orders on a bus (a phase has failed) the pauses grow: a time-out of 0.75 s each takes a tenth of the bus."""
     busy_retries: int = 5
     """A meter that says it is busy is asked again so often."""
+    breath_s: float = 0.01
+    """A job that took less and is wanted again at once waits so long."""
     background_turn_s: float = 5.0
     """Discovery gets one request in so long, however full the bus is: an eighth of it at most."""
     progress_s: float = 3.0
@@ -67,6 +69,8 @@ class Tuning:
     unknown_frames_kept: int = 50
     refusals_an_hour: int = 20
     """Events about callers that were sent away."""
+    takeovers_an_hour: int = 6
+    """Events about a gateway that dials in from another address while its connection stands; all are counted."""
     max_unrecorded: int = 2000
     """Readings that wait for the disk; with more, reading pauses."""
     max_events: int = 2000
