@@ -51,6 +51,7 @@ ORDER_KINDS = [
     ("read", "Read Now"),
     ("sync_clock", "Set Clock"),
     ("read_items", "Read Values"),
+    ("read_profile", "Read Load Profile"),
     ("read_parameters", "Read Parameters"),
     ("write_parameters", "Write Parameters"),
     ("purchase", "Purchase"),
@@ -63,7 +64,7 @@ ORDER_KINDS = [
 ]
 SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
 #: Orders that change nothing in a meter and may be cancelled by whoever may read meters.
-READ_ORDER_KINDS = ("read", "read_items", "read_parameters", "read_prepayment", "discover")
+READ_ORDER_KINDS = ("read", "read_items", "read_profile", "read_parameters", "read_prepayment", "discover")
 #: Orders whose end says nothing before the meter's own count does; silence never makes them a failure.
 COUNTED_ORDER_KINDS = ("purchase",)
 #: An order's data and a result's data travel as JSON text of at most so many characters.
@@ -96,6 +97,7 @@ ORDER_LIFE_S = {
     "read": 10 * 60,
     "sync_clock": 3600,
     "read_items": 10 * 60,
+    "read_profile": 10 * 60,
     "read_parameters": 3600,
     "write_parameters": 24 * 3600,
     "purchase": 3600,

@@ -47,6 +47,7 @@ from . import meter_event
 from . import meter_frame
 from . import meter_alarm
 from . import meter_alarm_values
+from . import meter_event_details
 from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve

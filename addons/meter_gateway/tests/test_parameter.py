@@ -179,7 +179,7 @@ class TestParameter(MeterCase):
 
     def test_settings_are_found_by_the_words_people_see(self):
         found = self.env["meter.parameter.type"].name_search(
-            "Overload pow", [("model_id", "=", self.model.id)]
+            "Overload event: pow", [("model_id", "=", self.model.id)]
         )
         self.assertEqual([pair[0] for pair in found], self.type_of("overload_power").ids)
         self.assertEqual(self.type_of("day_table_2_3").label, "Day table 3, second set")

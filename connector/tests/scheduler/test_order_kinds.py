@@ -66,6 +66,38 @@ def test_items_are_read_by_name_and_what_the_meter_has_not_is_null_or_told(tmp_p
     virtually(main)
 
 
+def test_a_load_profile_is_a_table(tmp_path: Path) -> None:
+    async def main() -> None:
+        models = {"ddsy315": {"simulate": {"load_profile": 48, "relay_lag_ms": 300}}}
+        stand = Stand(SimWire([meter_row(1)], models=models), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        begin = stand.clock.now()
+        sim = stand.wire.meters["S1"]
+        sim.energy.advance(stand.wire.time.physics_ms() + 3 * 3600 * 1000, True)
+        result = await placed(stand, "read_profile", {"from": begin + 1800, "count": 3})
+        assert result.state == "confirmed"
+        found = data_of(result)
+        assert [row[0] for row in found["rows"]] == [f"2026-11-21 {at}" for at in ("12:30", "13:00", "13:30")]
+        assert found["columns"][0] == ["voltage A", "V"]
+        assert found["rows"][0][1 + found["columns"].index(["voltage B", "V"])] is None
+        assert all(len(row) == 1 + len(found["columns"]) for row in found["rows"])
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_meter_that_keeps_no_profile_says_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1, "lxsy315-dn15")]), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        result = await placed(stand, "read_profile", {"from": stand.clock.now(), "count": 3})
+        assert result.state == "failed"
+        assert "load profile" in result.detail
+        await stand.close()
+
+    virtually(main)
+
+
 def test_settings_are_confirmed_only_as_read_back(tmp_path: Path) -> None:
     async def main() -> None:
         stand = stand_with(tmp_path)
@@ -91,6 +123,8 @@ def test_an_order_whose_data_cannot_be_meant_fails_with_the_reason(tmp_path: Pat
         wrong: list[tuple[str, dict[str, Any] | None]] = [
             ("read_items", None),
             ("read_items", {"items": "total"}),
+            ("read_profile", {"from": 1.0, "count": 97}),
+            ("read_profile", {"from": "noon", "count": 1}),
             ("write_parameters", {"values": []}),
             ("purchase", {"amount": "12.345", "count": 7}),
             ("purchase", {"amount": "-1", "count": 7}),

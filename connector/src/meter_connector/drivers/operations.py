@@ -8,11 +8,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from ..codecs import parameters
 from ..codecs.base import CodecError
+from ..codecs.dlt645_2007.load_profile import Record as ProfileRecord
 from ..codecs.parameters import Parameter
 from ..codecs.values import Part, Reading, parts_of
 from ..errors import (
@@ -140,6 +142,12 @@ class Operations(abc.ABC):
 
         await _each(names, one, found.refused, found.refused)
         return found
+
+    async def read_load_profile(
+        self, line: Line, meter: Meter, since: datetime, count: int = 1
+    ) -> list[ProfileRecord]:
+        """At most `count` records from a moment of the meter's clock on (naive), oldest first."""
+        raise refuse(meter, "keeps no load profile that can be read")
 
     # -- settings -----------------------------------------------------------------------------------------------------------------
     async def read_parameters(self, line: Line, meter: Meter, names: Collection[str] = ()) -> ParameterValues:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .bus import BusRunner
 
 
+MAX_RECORDS = 96
+"""Two days of half-hours; so many fit a result."""
+
 MAX_RESULT = 60000
 """Characters of a result's data that Odoo takes."""
 MANY_NAMES = 8
@@ -197,6 +200,28 @@ class ItemsErrand(Errand):
         if len(as_text({**data, "parts": found.parts})) <= MAX_RESULT:
             data["parts"] = found.parts
         self._finish("confirmed", _shortened(found.refused), data)
+
+
+class ProfileErrand(Errand):
+    """Records of the load profile as a table: one row a moment of the meter's clock."""
+
+    async def work(self, line: Line) -> None:
+        data = self._data()
+        count, since = data.get("count"), data.get("from")
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_RECORDS:
+            raise DataProblem(f"count: {count!r} is not 1 to {MAX_RECORDS}")
+        if not isinstance(since, int | float) or isinstance(since, bool) or not 0 < since < 1e11:
+            raise DataProblem(f"from: {since!r} is no time in seconds")
+        bus, target = self._bus, self._open.target
+        begin = datetime.fromtimestamp(since, bus.zone).replace(tzinfo=None)
+        records = await bus.driver_of(target).read_load_profile(line, target, begin, count)
+        columns = dict.fromkeys((value.name, value.unit) for each in records for value in each.values)
+        rows = [
+            [each.at, *(found.get(column) for column in columns)]
+            for each in records
+            for found in [{(value.name, value.unit): value.text for value in each.values}]
+        ]
+        self._finish("confirmed", "", {"columns": [list(column) for column in columns], "rows": rows})
 
 
 class ReadParametersErrand(Errand):
@@ -419,6 +444,7 @@ class ClockErrand(Errand):
 ERRANDS: dict[str, type[Errand]] = {
     "read": ReadErrand,
     "read_items": ItemsErrand,
+    "read_profile": ProfileErrand,
     "read_parameters": ReadParametersErrand,
     "write_parameters": WriteParametersErrand,
     "purchase": PurchaseErrand,
