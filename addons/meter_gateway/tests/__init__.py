@@ -23,10 +23,13 @@ from . import (
     test_purchase,
     test_ratios,
     test_rights,
+    test_rights_table,
     test_rpc_document,
+    test_shared,
     test_shipped_models,
     test_single_order,
     test_supply_plan,
     test_switch,
+    test_switch_by_hand,
     test_wrong_users,
 )

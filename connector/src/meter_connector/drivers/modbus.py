@@ -41,7 +41,7 @@ from .base import (
 from .exchange import Query, WireTiming
 from .line import Line
 from .modbus_adu import Adu, Answer, RtuAdu, TcpAdu
-from .operations import Operations, Prepayment, Purchase, count_size, refuse
+from .operations import ItemValue, Operations, Prepayment, Purchase, count_size, refuse
 
 READS: dict[int, type[ModbusPDU]] = {
     1: ReadCoilsRequest,
@@ -125,14 +125,15 @@ class ModbusDriver(Operations):
         return None
 
     # -- operations ---------------------------------------------------------------------------------------------------------------
-    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+    async def _item(self, line: Line, meter: Meter, name: str) -> ItemValue:
         """A register by key; `2/total` is the one of circuit 2."""
         circuit, _, key = name.rpartition("/")
         for register in meter.model.registers:
             if register.key == key and circuit in ("", str(register.circuit)):
                 with model_data(meter):
                     found = maps.load_register({**register.params, "key": key})
-                return _value(register, await self._number(line, meter, found))
+                value = _value(register, await self._number(line, meter, found))
+                return ItemValue.single(name, value, str(register.params.get("unit") or ""))
         raise CodecError(f"{name!r} is no register of model {meter.model.code}")
 
     async def _number(self, line: Line, meter: Meter, register: maps.Register) -> Decimal | None:

@@ -17,6 +17,7 @@ from .wallet import Wallet
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 WALLET_WORDS = 8
+SHOWN = {"total": "total", "voltage_dv": "voltage_v", "relay_on": "switch"}
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,20 @@ class ModbusMeter(Meter):
             return self.refuse(frame, ILLEGAL_VALUE)
         words = [int.from_bytes(values[2 * n : 2 * n + 2], "big") for n in range(count)]
         return self._write(frame, start, words, frame.data[:4])
+
+    def shows(self, frame: Frame) -> dict[str, str]:
+        """See Meter; of the first circuit."""
+        if frame.control != 0x03:
+            return {}
+        start, count = int.from_bytes(frame.data[:2], "big"), int.from_bytes(frame.data[2:4], "big")
+        items = {address: SHOWN.get(item, "") for address, (item, _) in self.map.items.items()}
+        if self.map.relay == "forced_trip":
+            items[0x58] = "switch"
+        found: dict[str, str] = {}
+        for address in range(start, start + count):
+            if name := items.get(address):
+                found |= self.shown(name)
+        return found
 
     def _is_readable(self, address: int) -> bool:
         in_holes = any(first <= address < last for first, last in self.map.holes)
