@@ -67,6 +67,8 @@ class Tuning:
     """A gateway that comes back within this time was never reported as offline."""
     unknown_frames_a_minute: int = 20
     """Events of a bus about frames that answer nothing; more are only counted."""
+    known_messages_an_hour: int = 1
+    """Events of a bus about one kind of message that meters send by themselves every few minutes, as an Acrel meter's upload."""
     unknown_frame_bytes: int = 1024
     """So much of one is told."""
     unknown_frames_kept: int = 50
