@@ -101,6 +101,7 @@ class MeterMeter(models.Model):
         "Not as Ordered", compute="_compute_switch_state", search="_search_is_mismatch"
     )
     is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
+    is_kept_in_meter = fields.Boolean("Keep Power in the Meter", compute="_compute_switch_state")
     is_locked = fields.Boolean("Locked", compute="_compute_switch_state")
     switch_ids = fields.One2many("meter.switch", "meter_id", string="Switches")
     order_ids = fields.One2many("meter.order", "meter_id", string="Orders")
@@ -175,12 +176,19 @@ class MeterMeter(models.Model):
             for name in LIVE_COLUMNS:
                 meter[f"live_{name}"] = float(row.get(name) or 0)
 
-    @api.depends("circuit_ids.switch_id.reported", "circuit_ids.switch_id.desired")
+    @api.depends(
+        "circuit_ids.switch_id.reported",
+        "circuit_ids.switch_id.desired",
+        "circuit_ids.switch_id.keep_power",
+        "circuit_ids.switch_id.keep_power_meter",
+        "circuit_ids.switch_id.is_locked",
+    )
     def _compute_switch_state(self):
         for meter in self:
             states = set(meter.circuit_ids.switch_id.mapped("reported"))
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
             meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
+            meter.is_kept_in_meter = any(meter.circuit_ids.switch_id.mapped("keep_power_meter"))
             meter.is_locked = any(meter.circuit_ids.switch_id.mapped("is_locked"))
             if not states:
                 meter.switch_state = "none"
