@@ -67,6 +67,8 @@ SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
 READ_ORDER_KINDS = ("read", "read_items", "read_profile", "read_parameters", "read_prepayment", "discover")
 #: Orders whose end says nothing before the meter's own count does; silence never makes them a failure.
 COUNTED_ORDER_KINDS = ("purchase",)
+#: Orders of which it is noted that a connector has got them: only those nobody has can be taken back.
+HANDED_OUT_KINDS = (*COUNTED_ORDER_KINDS, "write_parameters")
 #: An order's data and a result's data travel as JSON text of at most so many characters.
 MAX_ORDER_DATA = 60000
 ORDER_STATES = [
@@ -98,7 +100,7 @@ ORDER_LIFE_S = {
     "sync_clock": 3600,
     "read_items": 10 * 60,
     "read_profile": 10 * 60,
-    "read_parameters": 3600,
+    "read_parameters": 12 * 3600,
     "write_parameters": 24 * 3600,
     "purchase": 3600,
     "read_prepayment": 10 * 60,

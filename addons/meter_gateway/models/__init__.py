@@ -37,6 +37,7 @@ from . import meter_parameter_profile
 from . import meter_supply_plan
 from . import meter_switch_keep_power
 from . import meter_switch_plan
+from . import meter_supply_plan_meter
 from . import meter_purchase
 from . import meter_purchase_result
 from . import meter_meter_orders

@@ -5,8 +5,8 @@ from ..const import OPEN_ORDER_STATES
 from .meter_parameter import PARAMETERS_GROUP
 
 COUNTER_GROUP = "property_utility.property_utility_group_function_counter"
-#: Purchase counts roll over after the digits that a meter has.
-COUNT_SIZE = {"cjt188": 100}
+#: Purchase counts roll over after the digits that a meter has; the connector goes by the same (docs/rpc.md).
+COUNT_SIZE = {"cjt188": 100, "modbus-rtu": 0x10000, "modbus-tcp": 0x10000}
 #: Nothing else may be sent to the meter before these are settled.
 UNSETTLED = ("checking", "sent", "unknown", "mismatch")
 #: What people write, and while: the rest of the book is written by what the meter says.

@@ -63,6 +63,14 @@ class MeterSupplyPlan(models.Model):
         for plan in self:
             plan.summary = "; ".join(plan.period_ids.mapped("summary"))
 
+    @api.constrains("name", "active", "kept_by", "period_ids")
+    def _check_periods(self):
+        for plan in self:
+            if not plan.period_ids:
+                raise ValidationError(
+                    self.env._("Timed supply %s needs at least one period with supply.", plan.name)
+                )
+
     def _prepare_document(self):
         """The plan as the connector gets it (``api_config``)."""
         self.ensure_one()
@@ -81,7 +89,7 @@ class MeterSupplyPlan(models.Model):
         self.ensure_one()
         local = pytz.utc.localize(at).astimezone(pytz.timezone(tz or "Asia/Shanghai"))
         hour = local.hour + local.minute / 60 + local.second / 3600
-        return any(
+        return not self.period_ids or any(
             period[WEEKDAYS[local.weekday()]] and period.from_hour <= hour < period.to_hour
             for period in self.period_ids
         )
@@ -135,6 +143,26 @@ class MeterSupplyPeriod(models.Model):
         for period in self:
             if not period._get_weekdays():
                 raise ValidationError(self.env._("A period needs at least one weekday."))
+
+    @api.constrains("from_hour", "to_hour")
+    def _check_length(self):
+        for period in self:
+            if _clock(period.from_hour) >= _clock(period.to_hour):
+                raise ValidationError(
+                    self.env._(
+                        "Timed supply %(plan)s, period %(period)s: a period lasts at least a minute.",
+                        plan=period.plan_id.name,
+                        period=period.summary,
+                    )
+                )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_last(self):
+        for plan in self.plan_id:
+            if not plan.period_ids - self:
+                raise ValidationError(
+                    self.env._("Timed supply %s needs at least one period with supply.", plan.name)
+                )
 
     def _get_weekdays(self):
         """1 = Monday."""
@@ -204,7 +232,8 @@ class MeterMeter(models.Model):
         self.ensure_one()
         plan = self._get_active_plan()
         now = now or fields.Datetime.now()
-        tz = self.circuit_ids[:1].tz
+        connector = self.sudo().connector_id  # whoever keeps the hours goes by the connector's clock
+        tz = connector._get_timezone() if connector else self.circuit_ids[:1].tz
         return bool(plan) and not (
             plan._is_supply_time(now, tz) and plan._is_supply_time(now - PLAN_GRACE, tz)
         )

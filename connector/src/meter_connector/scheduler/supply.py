@@ -230,7 +230,8 @@ class SupplyKeeper:
         if not await self._is_trip(sighting, known, now):
             await self._keep(keep)
             return
-        keep, kind, data = _tripped(sighting.meter.auto_recovery, keep, now)
+        keep, data = _tripped(sighting.meter.auto_recovery, keep, now)
+        kind = "recovery_locked" if data and keep.rest == "locked" else "meter_tripped"
         await self._keep(keep)
         self._notices.tell(kind, meter_id=sighting.meter.id, circuit_id=sighting.circuit.id, **data)
 
@@ -303,14 +304,12 @@ class SupplyKeeper:
         )
 
 
-def _tripped(spec: AutoRecovery | None, known: Upkeep, now: float) -> tuple[Upkeep, str, dict[str, int]]:
-    """What is kept of a trip, and the event that tells it. Without a recovery of ours Odoo counts and closes."""
+def _tripped(spec: AutoRecovery | None, known: Upkeep, now: float) -> tuple[Upkeep, dict[str, int]]:
+    """What is kept of a trip, and the data that tells it. Without a recovery of ours, and then without data, Odoo counts and closes."""
     rest: Rest
     if spec is None:
         rest = "locked" if known.rest == "locked" else "tripped"
-        return replace(known, rest=rest, tripped_at=now), "meter_tripped", {}
+        return replace(known, rest=rest, tripped_at=now), {}
     in_a_row = known.trips + 1 if now - known.tripped_at < spec.stable_s else 1
-    is_locked = in_a_row > spec.tries or known.rest == "locked"
-    rest = "locked" if is_locked else "recovery"
-    kept = replace(known, rest=rest, trips=in_a_row, tripped_at=now)
-    return kept, "recovery_locked" if is_locked else "meter_tripped", {"trips": in_a_row, "tries": spec.tries}
+    rest = "locked" if in_a_row > spec.tries or known.rest == "locked" else "recovery"
+    return replace(known, rest=rest, trips=in_a_row, tripped_at=now), {"trips": in_a_row, "tries": spec.tries}
