@@ -65,6 +65,8 @@ class Tuning:
     """Events about callers that were sent away."""
     max_unrecorded: int = 2000
     """Readings that wait for the disk; with more, reading pauses."""
+    linger_s: float = 1.0
+    """Readings wait so long for others that go to the disk with them."""
     max_events: int = 2000
     """Events that wait for the disk; more are only counted."""
     paused_s: float = 30.0
