@@ -1,5 +1,6 @@
 # ruff: noqa: I001 - tables are made in this order; views over tables come after them
 from . import meter_config_mixin
+from . import meter_shared_mixin
 from . import meter_read_group
 from . import meter_connector
 from . import meter_connector_user
@@ -21,7 +22,9 @@ from . import meter_energy
 from . import meter_ingest
 from . import meter_ingest_issue
 from . import meter_switch
+from . import meter_model_abilities
 from . import meter_switch_reconcile
+from . import meter_switch_by_hand
 from . import meter_switch_protection
 from . import meter_order
 from . import meter_order_result
@@ -48,6 +51,7 @@ from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve
 from . import meter_completeness
+from . import meter_completeness_due
 from . import meter_completeness_refresh
 from . import meter_completeness_map
 from . import property_unit

@@ -13,6 +13,7 @@ class MeterDiscovery(models.Model):
 
     _name = "meter.discovery"
     _description = "Search for Meters"
+    _inherit = ["property.facts.mixin"]
     _order = "id desc"
     _rec_name = "bus_id"
 
@@ -115,9 +116,10 @@ class MeterDiscovery(models.Model):
             "protocols": protocols,
             "baudrates": list(BAUDRATES) if self.all_speeds else [],
         }
-        self.line_ids.unlink()
+        search = self.sudo()  # the right was checked; states have no writer of their own
+        search.line_ids.unlink()
         order = self.env["meter.order"]._place("discover", self.bus_id, data)
-        self.write(
+        search.write(
             {
                 "order_id": order.id,
                 "state": "running",
@@ -131,8 +133,8 @@ class MeterDiscovery(models.Model):
     def action_cancel(self):
         """Stop waiting; what was found stays."""
         self._check_right()
-        for discovery in self.filtered(lambda discovery: discovery.state == "running"):
-            order = discovery.order_id.sudo()  # the order is this search's own
+        for discovery in self.sudo().filtered(lambda discovery: discovery.state == "running"):
+            order = discovery.order_id
             if order.state in OPEN_ORDER_STATES:
                 order._finish("superseded", self.env._("Cancelled by %s", self.env.user.name))
             discovery._note_end("cancelled", self.env._("Cancelled by %s", self.env.user.name))

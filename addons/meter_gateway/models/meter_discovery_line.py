@@ -12,10 +12,13 @@ class MeterDiscoveryLine(models.Model):
 
     _name = "meter.discovery.line"
     _description = "Address Found"
+    _inherit = ["property.facts.mixin"]
     _order = "state desc, address"
     _rec_name = "address"
 
-    discovery_id = fields.Many2one("meter.discovery", required=True, ondelete="cascade", index=True)
+    discovery_id = fields.Many2one(
+        "meter.discovery", required=True, ondelete="cascade", readonly=True, index=True
+    )
     building_id = fields.Many2one(related="discovery_id.building_id", store=True, index=True)
     bus_id = fields.Many2one(related="discovery_id.bus_id")
     address = fields.Char(required=True, readonly=True)

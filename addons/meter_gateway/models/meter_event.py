@@ -28,6 +28,7 @@ class MeterEvent(models.Model):
 
     _name = "meter.event"
     _description = "Event"
+    _inherit = ["property.facts.mixin"]
     _order = "at desc, id desc"
     _rec_name = "kind"
 

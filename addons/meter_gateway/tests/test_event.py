@@ -131,6 +131,18 @@ class TestEvent(MeterCase):
         self.send(self.event("2", "gateway_online", at=self.now + 5, gateway_id=gateway.id))
         self.assertEqual((gateway.state, alarm.state), ("online", "resolved"))
 
+    def test_a_take_over_is_shown_as_event_and_as_count(self):
+        gateway = self.bus.gateway_id
+        data = {"peer": "10.0.0.7:4001", "former": "10.0.0.6:4001", "dropped": 0}
+        self.send(self.event("1", "gateway_replaced", gateway_id=gateway.id, data=data))
+        event = self.env["meter.event"].search([("gateway_id", "=", gateway.id)])
+        self.assertEqual(event.display_name, "Gateway dialled in from elsewhere")
+        self.assertEqual(event.summary, "10.0.0.7:4001 · 10.0.0.6:4001")
+        row = {"id": gateway.id, "online": True, "since": self.now, "replaced": 3}
+        far = {"id": self.other_bus.gateway_id.id, "online": True, "since": self.now}
+        self.face.api_hello({"protocol": 1, "status": {"gateways": [row, far]}})
+        self.assertEqual((gateway.takeover_count, self.other_bus.gateway_id.takeover_count), (3, 0))
+
     def test_meters_fall_silent_and_come_back(self):
         self.ingest([{"circuit": self.circuit, "at": self.now - 10, "total": "1"}])
         self.send(self.event("1", "meter_silent", meter_id=self.meter.id))

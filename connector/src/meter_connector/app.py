@@ -22,6 +22,7 @@ from .errors import ConnectorError, OdooError, SiteConfigError
 from .health import HealthPage
 from .log import SECRETS
 from .model import Event, Order, SiteConfig
+from .nbiot.downlink import HttpDownlink
 from .nbiot.service import NbIotBuses
 from .odoo.client import OdooClient, OdooSettings, make_client
 from .odoo.face import OdooFace
@@ -71,6 +72,7 @@ class App:
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._config_lock = asyncio.Lock()
+        self._is_applied = False
         self._broken: BaseException | None = None
         self.outbox: Outbox
         self.buses: BusLayer
@@ -129,8 +131,8 @@ class App:
     # -- configuration -----------------------------------------------------------------------------
 
     def held_version(self) -> int:
-        """Version of the configuration in force, 0 when there is none."""
-        return self.site.version if self.site else 0
+        """Version of the configuration in force; 0 when there is none, or it could not be applied: it is fetched again."""
+        return self.site.version if self.site and self._is_applied else 0
 
     async def take_config(self, document: Mapping[str, Any]) -> int:
         """Keep and apply Odoo's configuration; one that cannot be used leaves the last good one in force."""
@@ -160,13 +162,22 @@ class App:
         except SiteConfigError as error:
             _logger.error("kept_config_refused", extra={"problems": error.problems[:SHOWN_PROBLEMS]})
             return
-        await self._apply(site, is_resuming=False)
+        try:
+            await self._apply(site, is_resuming=False)
+        except Exception:  # whatever it is: Odoo's next configuration may be without it, and must be fetched
+            _logger.exception("kept_config_failed", extra={"version": site.version})
 
     async def _apply(self, site: SiteConfig, *, is_resuming: bool = True) -> None:
         async with self._config_lock:
-            self.site = site
+            self.site, self._is_applied = site, False
             self.config_problem = f"left out: {site.problems[0]}" if site.problems else ""
-            await self.buses.apply(site)
+            try:
+                await self.buses.apply(site)
+            except Exception as error:
+                self.config_problem = f"version {site.version} could not be applied: {error}"
+                await self._report_problems("config_refused", site.version, [self.config_problem])
+                raise
+            self._is_applied = True
         meters = sum(1 for _ in site.meters())
         _logger.info(
             "config_applied",
@@ -205,8 +216,9 @@ class App:
             self._submit(row.order, row.stage)
 
     def _submit(self, order: Order, stage: Stage) -> None:
-        """To the bus. One for a meter we do not know waits while a newer configuration is on its way; the bus layer refuses it else."""
-        if self.site is not None and (self._is_known(order) or not self.uplink.is_config_pending):
+        """To the bus. One for a meter we do not know waits while a newer configuration is on its way; the bus layer refuses it else. While
+        none is in force all of them wait: they are submitted again with the next."""
+        if self._is_applied and (self._is_known(order) or not self.uplink.is_config_pending):
             self.buses.submit(order, stage)
 
     def _is_known(self, order: Order) -> bool:
@@ -236,6 +248,7 @@ class App:
             "gateways": [vars(status) for status in self.buses.gateway_statuses()],
             "buses": [vars(status) for status in self.buses.bus_statuses()],
             "meters_silent": self.buses.silent_meters(),
+            "nbiot": {"downlink": bool(self.settings.downlink.url)},
             "config_version": self.held_version(),
             "config_problems": len(self.site.problems) if self.site else 0,
         }
@@ -314,13 +327,15 @@ async def open_settings_outbox(settings: Settings, clock: Clock) -> Outbox:
 def make_buses(recorder: Recorder, clock: Clock, settings: Settings) -> BusLayer:
     """The real ones: NB-IoT around all others."""
     buses = SiteScheduler(clock, recorder, listen_host=settings.listen_host, listen_port=settings.listen_port)
-    return NbIotBuses(buses, recorder, clock, settings.nbiot_file, settings.nbiot)
+    downlink = HttpDownlink(settings.downlink) if settings.downlink.url else None
+    return NbIotBuses(buses, recorder, clock, settings.nbiot_file, settings.nbiot, downlink=downlink)
 
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     SECRETS.add(settings.odoo.key)
     SECRETS.add(settings.nbiot.onenet_token)
+    SECRETS.add(settings.downlink.token)
     app = App(settings, make_buses)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

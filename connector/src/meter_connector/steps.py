@@ -22,6 +22,7 @@ STEPS = (
     "batch.sent",  # Odoo acknowledged a batch, the disk does not know
     "batch.settled",  # the disk knows
     "event.stored",  # on the disk
+    "state.kept",  # what a meter has noted by itself is told, and that it is
     "config.kept",  # a configuration is on the disk, the buses go on by the one before
     "problem.kept",  # what is wrong with it is on the disk (nothing, as a rule), nobody was told
     "time.kept",  # the time is on the disk, and what a guess had stamped is right
@@ -33,8 +34,8 @@ STEPS = (
     "nb.sent",  # the platform has it
     "nb.accepted",  # the meter acknowledged it, and that is on the disk
 )
-ELSEWHERE = ("plan.ordered", "plan.kept", "search.told", "nb.started", "nb.sent", "nb.accepted")
-"""A site without supply plans, searches and NB-IoT never comes there."""
+ELSEWHERE = ("state.kept", "plan.ordered", "plan.kept", "search.told", "nb.started", "nb.sent", "nb.accepted")
+"""A site without supply plans, searches and NB-IoT never comes there, and to what meters note only by the hour."""
 SITE_STEPS = tuple(label for label in STEPS if label not in ELSEWHERE)
 
 hook: Callable[[str], None] | None = None

@@ -15,7 +15,8 @@ from fake_odoo import DATABASE, KEY, LOGIN, FakeOdoo, Mood
 from meter_connector.app import App
 from meter_connector.clock import Clock
 from meter_connector.config import Settings
-from meter_connector.model import Event, Order, Reading
+from meter_connector.errors import LinkError
+from meter_connector.model import Event, Order, Reading, SiteConfig
 from meter_connector.odoo import sender
 from meter_connector.odoo.client import OdooSettings
 from meter_connector.outbox import Outbox
@@ -247,6 +248,31 @@ async def test_an_order_is_carried_out_and_reported_step_by_step(odoo: FakeOdoo,
     assert odoo.results[-1]["reported"] == "on"
 
 
+async def test_a_kept_configuration_that_cannot_be_applied_is_replaced_by_odoos(
+    odoo: FakeOdoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(odoo, tmp_path) as (app, _buses):
+        await soon(lambda: app.held_version() == 1)
+    apply = FakeBuses.apply
+
+    async def stumbles(self: FakeBuses, site: SiteConfig) -> None:
+        if site.version == 1:
+            raise LinkError("the old one does not work")
+        await apply(self, site)
+
+    monkeypatch.setattr(FakeBuses, "apply", stumbles)
+    odoo.document = document(2)
+    odoo.order(9)
+    odoo.mood("api_config", Mood(delay_s=0.5, answer=document(2)))  # orders come before it
+    async with running(odoo, tmp_path) as (app, buses):
+        assert app.held_version() == 0
+        assert "the old one does not work" in app.config_problem
+        await odoo.until(lambda: "confirmed" in odoo.states(9))  # it has waited for a configuration in force
+        assert [site.version for site in buses.sites] == [2]
+        assert (app.held_version(), app.config_problem) == (2, "")
+        await odoo.until(lambda: {"config_refused", "config_ok"} <= {e["kind"] for e in odoo.events.values()})
+
+
 async def test_an_order_is_on_the_disk_before_a_bus_hears_of_it(odoo: FakeOdoo, tmp_path: Path) -> None:
     async with running(odoo, tmp_path) as (app, buses):
         await odoo.until(lambda: odoo.count("api_config"))
@@ -432,7 +458,7 @@ async def test_hello_carries_the_status_of_the_seam(odoo: FakeOdoo, tmp_path: Pa
     status = payload["status"]
     assert payload["protocol"] == 1
     assert {"readings", "events", "oldest_at"} <= set(status["outbox"])
-    assert status["gateways"] == [{"id": 1, "online": True, "since": 1.0}]
+    assert status["gateways"] == [{"id": 1, "online": True, "since": 1.0, "replaced": 0}]
     assert status["buses"] == [
         {"id": 2, "queue": 3, "age_s": 1.5, "reads_ok": 10, "reads_failed": 1, "dropped_bytes": 4}
     ]

@@ -29,7 +29,6 @@ ENDS = ("confirmed", "failed", "expired", "superseded")
 ORDER_STEPS = [label for label in steps.STEPS if label.startswith("order")]
 PLAN_STEPS = ["plan.ordered", "order.started", "order.ended"]
 NB_STEPS = [label for label in steps.STEPS if label.startswith("nb.")]
-"""In tests/nbiot/test_nb_killed.py."""
 OTHER_STEPS = [label for label in steps.SITE_STEPS if not label.startswith("order")]
 KINDS: dict[str, dict[str, Any]] = {
     "switch_off": {},
@@ -81,7 +80,8 @@ def test_every_label_stands_in_the_code_once_at_least() -> None:
 
 
 def test_every_label_is_killed_at_by_some_test() -> None:
-    killed = {*ORDER_STEPS, *OTHER_STEPS, *PLAN_STEPS, "plan.kept", "search.told", *NB_STEPS}
+    elsewhere = {*NB_STEPS, "state.kept"}  # in tests/nbiot/test_nb_killed.py and tests/app/test_power_cut.py
+    killed = {*ORDER_STEPS, *OTHER_STEPS, *PLAN_STEPS, "plan.kept", "search.told", *elsewhere}
     assert killed == set(steps.STEPS)
 
 

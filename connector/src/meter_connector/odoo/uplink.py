@@ -197,7 +197,7 @@ def readings_queue(face: OdooFace, catch_up: FreshFirst) -> Queue[StoredReading]
     return Queue(
         "readings",
         catch_up.fetch,
-        lambda items: face.ingest([item.reading for item in items]),
+        lambda items: face.ingest([item.reading for item in items], catch_up.waiting_from),
         lambda item: item.row,
         lambda item: item.reading.circuit_id,
         limit=1000,

@@ -21,6 +21,7 @@ T = TypeVar("T")
 WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
 PROBLEM_KEY = "config_problem"
+STATE_KEY = "meter_state:{}"
 ANCHOR_KEY = "server_clock"
 ORDERS_KEPT_S = 30 * 86400.0
 
@@ -126,6 +127,16 @@ class Outbox:
         """See ports.Recorder."""
         return await self._writer.run(queues.contacts)
 
+    async def kept_state(self, meter_id: int) -> str:
+        """See ports.Recorder."""
+        return await self._writer.run(lambda db: queues.kept(db, STATE_KEY.format(meter_id))) or ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        """See ports.Recorder."""
+        now = self._clock.now()
+        await self._writer.run(lambda db: queues.keep(db, STATE_KEY.format(meter_id), text, now))
+        step("state.kept")
+
     async def finish_order(self, result: OrderResult) -> None:
         """See ports.Recorder."""
         try:
@@ -171,6 +182,10 @@ class Outbox:
     async def newest_before(self, at: float) -> int:
         """The last row of readings from before a time, 0 when there is none."""
         return await self._writer.run(lambda db: queues.newest_before(db, at))
+
+    async def oldest_reading_at(self, before: int, without: Sequence[int]) -> float:
+        """Time of the first reading of rows <= before that is not among the rows `without`; 0 = there is none."""
+        return await self._writer.run(lambda db: queues.oldest_reading_at(db, before, without))
 
     async def events(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredEvent]:
         """The oldest that wait."""
