@@ -10,6 +10,22 @@ SELECT (SELECT coalesce(sum(w.balance), 0) FROM prepaid_wallet w WHERE w.contrac
        (SELECT count(*) FROM prepaid_case k WHERE k.contract_id = ANY(%(ids)s) AND k.state = 'tripped')
 """
 
+# When the oldest reading came that nobody has charged; a chain that waits for a person has its review.
+WAITING = """
+SELECT min(first.received_at)
+  FROM (SELECT DISTINCT value::int AS circuit_id
+          FROM prepaid_settlement_due d CROSS JOIN jsonb_array_elements_text(d.circuit_ids)) AS due
+  JOIN meter_installation i ON i.circuit_id = due.circuit_id AND i.end_at IS NULL AND i.building_id = ANY(%s)
+  LEFT JOIN prepaid_cursor p ON p.installation_id = i.id
+ CROSS JOIN LATERAL (
+       SELECT r.received_at FROM meter_reading r
+        WHERE r.circuit_id = due.circuit_id AND r.at > coalesce(p.at, i.start_at) AND r.total IS NOT NULL
+        ORDER BY r.at LIMIT 1) AS first
+ WHERE p.is_blocked IS NOT TRUE
+"""
+#: So long readings may wait beyond the interval of charging before a person should look.
+LAG_MINUTES = 60
+
 
 class MeterOverview(models.AbstractModel):
     _inherit = "meter.overview"
@@ -17,6 +33,7 @@ class MeterOverview(models.AbstractModel):
     @api.model
     def _get_cards(self, buildings):
         cards = super()._get_cards(buildings) + self._prepare_money_cards(buildings)
+        cards.append(self._prepare_settlement_card(buildings))
         return sorted(cards, key=lambda card: card["sequence"])
 
     @api.model
@@ -71,3 +88,24 @@ class MeterOverview(models.AbstractModel):
                 action="prepaid_billing.prepaid_case_action",
             ),
         ]
+
+    @api.model
+    def _prepare_settlement_card(self, buildings):
+        """How long the oldest reading waits for its charge."""
+        self.env.cr.execute(WAITING, [buildings.ids])
+        oldest = self.env.cr.fetchone()[0]
+        now = fields.Datetime.now()
+        minutes = max(0, int((now - oldest).total_seconds() // 60)) if oldest else 0
+        # readings wait on purpose while charging has an interval
+        before = self.env["prepaid.settlement"]._get_settled_before() or now
+        is_late = minutes > LAG_MINUTES + (now - before).total_seconds() / 60
+        return self._prepare_card(
+            "settlement",
+            self.env._("Oldest Reading Not Charged"),
+            minutes,
+            74,
+            unit=self.env._("min"),
+            icon="fa-calculator",
+            state="warning" if is_late else "ok",
+            action="prepaid_billing.prepaid_charge_action",
+        )

@@ -1,5 +1,6 @@
 """From the connector's reading to the fen in the wallet."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from unittest.mock import patch
 
@@ -19,6 +20,28 @@ class TestSettlement(SettlementCase):
             [(Decimal("0.3700"), Decimal("0.31"), self.contract.id)],  # 0.3145
         )
         self.assert_charged("0.31")
+
+    def get_waiting(self, minutes, building=None):
+        """(minutes, state) of the overview's card, seen so much later."""
+        with freeze_time(datetime.now(UTC) + timedelta(minutes=minutes, seconds=30)):
+            cards = self.env["meter.overview"]._get_cards(building or self.building)
+        return next((card["value"], card["state"]) for card in cards if card["key"] == "settlement")
+
+    def test_the_overview_says_how_long_readings_wait_for_their_charge(self):
+        self.settle()
+        self.assertEqual(self.get_waiting(0), ("0", "ok"))
+        self.ingest(
+            [(self.point, "2025-07-01 01:00", "1000.37"), (self.point, "2025-07-01 02:00", "1000.50")]
+        )
+        self.assertEqual(self.get_waiting(45), ("45", "ok"))
+        self.assertEqual(self.get_waiting(61), ("61", "warning"))
+        other = self.make_building("PZ", self.building.site_id)
+        self.assertEqual(self.get_waiting(61, other), ("0", "ok"))
+        self.env["ir.config_parameter"].set_param("prepaid_billing.settlement_minutes", "30")
+        self.assertEqual(self.get_waiting(61), ("61", "ok"), "they wait on purpose")
+        self.env["ir.config_parameter"].set_param("prepaid_billing.settlement_minutes", "0")
+        self.settle()
+        self.assertEqual(self.get_waiting(61), ("0", "ok"))
 
     def test_rounding_is_carried_so_that_pieces_cost_what_the_whole_costs(self):
         self.read(*[(f"2025-07-01 {hour:02}:00", f"{1000 + hour * 0.01:.2f}") for hour in range(1, 24)])

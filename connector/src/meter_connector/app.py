@@ -243,6 +243,7 @@ class App:
                 **vars(stats),
                 "bytes": self.outbox.size_bytes(),
                 **(self.room.as_data() if self.room else {}),
+                "events_dropped": self.buses.details().get("recording", {}).get("events_dropped", 0),
             },
             "gateways": [vars(status) for status in self.buses.gateway_statuses()],
             "buses": [vars(status) for status in self.buses.bus_statuses()],

@@ -70,6 +70,7 @@ class HealthPage:
             for row in rows
             if row["meters"] and (row["age_s"] if row["age_s"] >= 0 else up_s) > row["stale_s"]
         ]
+        problems = list(_problems(app, details))
         serials = {meter.id: meter.serial for _gateway, _bus, meter in site.meters()} if site else {}
         return {
             "version": __version__,
@@ -91,7 +92,8 @@ class HealthPage:
             },
             "stale_buses": stale,
             "silent_serials": [serials.get(meter, str(meter)) for meter in status["meters_silent"]],
-            "healthy": contact.is_up and not contact.problem and not stale and not app.config_problem,
+            "healthy": contact.is_up and not problems and not stale,
+            "problems": problems + list(_losses(status["outbox"])),
             **status,
             "rows": rows,
             "sent": {name: dict(sender.final) for name, sender in app.uplink.senders().items()},
@@ -110,6 +112,25 @@ class HealthPage:
     async def _html(self, request: web.Request) -> web.Response:
         language = language_of(request.headers.get("Accept-Language", ""))
         return web.Response(text=render(await self.look(), language), content_type="text/html")
+
+
+def _problems(app: App, details: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences for a person, what stops most first."""
+    parts = (details.get(part, {}) for part in ("recording", "dial_in", "nbiot"))
+    yield from filter(
+        None, (*(part.get("problem") for part in parts), app.config_problem, app.uplink.contact.problem)
+    )
+    if app.room is not None and app.room.level:
+        room = app.room
+        yield f"the disk is filling: {room.share:.0%} of the outbox's room is used, {room.days_left:g} days are left"
+    if not app.clock.is_known:
+        yield "the time is not known since the machine was started: stored orders and supply plans wait for Odoo or NTP"
+
+
+def _losses(outbox: Mapping[str, Any]) -> Iterator[str]:
+    """What cannot be mended any more, and makes nothing unhealthy."""
+    if outbox["events_dropped"]:
+        yield f"{outbox['events_dropped']} events were lost since the start: the disk did not take them"
 
 
 def _rows(
@@ -151,6 +172,18 @@ class _Collector:
             "time of the oldest that waits, 0 = none",
             look["outbox"]["oldest_at"],
         )
+        for key, text in (
+            ("share", "used of the outbox's room, 0..1"),
+            ("days_left", "so long Odoo may be away, -1 = nothing is read"),
+        ):
+            if key in look["outbox"]:
+                yield _gauge(f"outbox_{key}", text, look["outbox"][key])
+        yield CounterMetricFamily(
+            "meter_connector_events_dropped",
+            "events that the disk did not take",
+            value=look["outbox"]["events_dropped"],
+        )
+        yield self._gateways()
         yield _gauge("orders_open", "orders under way", look["outbox"]["orders_open"])
         yield _gauge("healthy", "1 when nothing needs a look", int(look["healthy"]))
         yield self._sent()
@@ -166,6 +199,12 @@ class _Collector:
             for answer, count in answers.items():
                 sent.add_metric([queue, answer], count)
         return sent
+
+    def _gateways(self) -> Metric:
+        online = GaugeMetricFamily("meter_connector_gateway_online", "1 while connected", labels=["gateway"])
+        for gateway in self.look["gateways"]:
+            online.add_metric([str(gateway["id"])], int(gateway["online"]))
+        return online
 
     def _buses(self) -> Iterator[Metric]:
         age = GaugeMetricFamily("meter_connector_bus_age_seconds", "age of the newest answer", labels=["bus"])

@@ -78,7 +78,6 @@ def render(look: Mapping[str, Any], language: str) -> str:
     """The page."""
     words = WORDS[language]
     state = "healthy" if look["healthy"] else "look"
-    problems = [text for text in (look["config"]["problem"], look["odoo"]["problem"]) if text]
     head = "".join(f"<th>{words[column]}" for column in COLUMNS)
     rows = "".join(_row(row, words, row["id"] in look["stale_buses"]) for row in look["rows"])
     silent = ", ".join(html.escape(serial) for serial in look["silent_serials"]) or words["none"]
@@ -88,7 +87,7 @@ def render(look: Mapping[str, Any], language: str) -> str:
         f'<meta http-equiv="refresh" content="5"><title>meter-connector {code}</title><style>{STYLE}</style>'
         f'<h1>meter-connector {code}</h1><p><b class="{"good" if look["healthy"] else "sad"}">{words[state]}</b> · {__version__} · '
         f"{words['up']} {duration(look['up_s'])} · {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}</p>"
-        + "".join(f'<p class="sad">{html.escape(text)}</p>' for text in problems)
+        + "".join(f'<p class="sad">{html.escape(text)}</p>' for text in look["problems"])
         + f"<dl><dt>{words['odoo']}<dd>{_contact(look['odoo'], words)}"
         f"<dt>{words['waiting']}<dd>{words['counts'].format(**look['outbox'], size=size(look['outbox']['bytes']))}"
         f"<dt>{words['orders']}<dd>{look['outbox']['orders_open']}<dt>{words['config']}<dd>{look['config']['version']}"

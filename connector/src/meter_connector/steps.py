@@ -14,13 +14,29 @@ STEPS = (
     "order.started",  # on the disk: from now on it may have been sent
     "order.sent",  # the frame is out, no answer has been looked at
     "order.answered",  # the meter acknowledged, nothing of it is on the disk
+    "order.accepted",  # that is on the disk
     "order.ended",  # the end is decided, nothing of it is on the disk
     "order.done",  # the end and its result are on the disk
     "readings.read",  # a meter answered, nothing is on the disk
     "readings.stored",  # on the disk
     "batch.sent",  # Odoo acknowledged a batch, the disk does not know
     "batch.settled",  # the disk knows
+    "event.stored",  # on the disk
+    "state.kept",  # what a meter has noted by itself is told, and that it is
+    "config.kept",  # a configuration is on the disk, the buses go on by the one before
+    "problem.kept",  # what is wrong with it is on the disk (nothing, as a rule), nobody was told
+    "time.kept",  # the time is on the disk, and what a guess had stamped is right
+    "orders.expired",  # the ends of orders whose time is over are on the disk
+    "plan.ordered",  # the connector's own order is on the disk, and what it keeps of the circuit
+    "plan.kept",  # what it keeps of a circuit is on the disk
+    "search.told",  # how far a search of a bus is, is on the disk
+    "nb.started",  # on the disk: from now on a platform may have the command
+    "nb.sent",  # the platform has it
+    "nb.accepted",  # the meter acknowledged it, and that is on the disk
 )
+ELSEWHERE = ("state.kept", "plan.ordered", "plan.kept", "search.told", "nb.started", "nb.sent", "nb.accepted")
+"""A site without supply plans, searches and NB-IoT never comes there, and to what meters note only by the hour."""
+SITE_STEPS = tuple(label for label in STEPS if label not in ELSEWHERE)
 
 hook: Callable[[str], None] | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from meter_connector.app import App
 from meter_connector.config import Settings
 from meter_connector.health_page import WORDS, duration, language_of, render, size
 from meter_connector.odoo.client import OdooSettings
+from meter_connector.outbox.room import Room
 from meter_connector.ports import BusStatus
 from processes import free_port
 from site_documents import document
@@ -29,6 +30,7 @@ LOOK: dict[str, Any] = {
     "odoo": {"reached": True, "last_contact_s": 1.0, "problem": ""},
     "config": {"version": 4, "code": "HX", "problem": ""},
     "outbox": {"readings": 12, "events": 1, "results": 0, "orders_open": 2, "bytes": 5000},
+    "problems": [],
     "stale_buses": [],
     "silent_serials": [],
     "healthy": True,
@@ -60,8 +62,8 @@ def test_names_from_outside_cannot_bring_markup() -> None:
     evil = "<script>alert(1)</script>"
     look = copy.deepcopy(LOOK)
     look["rows"][0].update(gateway=evil, link=evil)
-    look["config"].update(code=evil, problem=evil)
-    look["odoo"]["problem"] = evil
+    look["config"]["code"] = evil
+    look["problems"] = [evil]
     look["silent_serials"] = [evil]
     assert "<script" not in render(look, "en")
 
@@ -70,7 +72,8 @@ def test_what_is_wrong_is_seen() -> None:
     look = copy.deepcopy(LOOK)
     look.update(healthy=False, stale_buses=[1], silent_serials=["S5"])
     look["rows"][0].update(connected=False, age_s=-1.0)
-    look["odoo"].update(reached=False, last_contact_s=None, problem="certificate refused")
+    look["odoo"].update(reached=False, last_contact_s=None)
+    look["problems"] = ["certificate refused"]
     page = render(look, "en")
     for text in (
         "needs a look",
@@ -101,8 +104,14 @@ def odoo() -> Iterator[FakeOdoo]:
         yield server
 
 
-async def looked(odoo: FakeOdoo, folder: Path, status: BusStatus) -> Mapping[str, Any]:
-    """One look over HTTP at an app whose bus says `status`."""
+async def looked(
+    odoo: FakeOdoo,
+    folder: Path,
+    status: BusStatus,
+    change: Callable[[App], None] = lambda _app: None,
+    metrics: list[str] | None = None,
+) -> Mapping[str, Any]:
+    """One look over HTTP at an app whose bus says `status`, after a `change`; `metrics` gets their lines."""
     account = OdooSettings(odoo.url, DATABASE, LOGIN, KEY, timeout_s=5)
     settings = Settings(None, account, folder, 0, "127.0.0.1", 0, "127.0.0.1", free_port(), "info", "json")
     app = App(settings, lambda recorder, _clock, _settings: FakeBuses(recorder))
@@ -116,6 +125,11 @@ async def looked(odoo: FakeOdoo, folder: Path, status: BusStatus) -> Mapping[str
             while not look["rows"]:  # until the configuration is in force
                 async with session.get(f"http://127.0.0.1:{settings.health_port}/health.json") as answer:
                     look = await answer.json()
+            change(app)
+            async with session.get(f"http://127.0.0.1:{settings.health_port}/health.json") as answer:
+                look = await answer.json()
+            async with session.get(f"http://127.0.0.1:{settings.health_port}/metrics") as page:
+                (metrics if metrics is not None else []).extend((await page.text()).splitlines())
             assert answer.status == (200 if look["healthy"] else 503)
             return look
     finally:
@@ -140,3 +154,58 @@ async def test_a_bus_that_has_not_answered_yet_is_given_its_time(
     assert (await looked(odoo, tmp_path, BusStatus(2, age_s=-1.0)))["healthy"]
     monkeypatch.setattr(health, "STALE_S", 0.0)
     assert not (await looked(odoo, tmp_path, BusStatus(2, age_s=-1.0)))["healthy"]
+
+
+def said(part: str, **found: Any) -> Callable[[App], None]:
+    """The buses tell this of a part of theirs."""
+
+    def change(app: App) -> None:
+        app.buses.details = lambda: {part: found}  # type: ignore[method-assign]
+
+    return change
+
+
+def filled(level: int) -> Callable[[App], None]:
+    def change(app: App) -> None:
+        app.room = Room(60, 100, 10, level)
+
+    return change
+
+
+def forgotten(app: App) -> None:
+    app.clock.guess(1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (said("recording", problem="no space left"), "no space left"),
+        (said("dial_in", problem="port 9000 is in use"), "port 9000"),
+        (said("nbiot", problem="port 9001 is in use"), "port 9001"),
+        (filled(1), "60% of the outbox's room is used, 4 days are left"),
+        (forgotten, "the time is not known"),
+    ],
+)
+async def test_what_hinders_the_work_needs_a_look(
+    odoo: FakeOdoo, tmp_path: Path, change: Callable[[App], None], text: str
+) -> None:
+    look = await looked(odoo, tmp_path, BusStatus(2, age_s=5.0), change)
+    assert not look["healthy"]
+    assert text in look["problems"][0]
+
+
+async def test_lost_events_are_told_and_a_full_look_has_figures_for_all(
+    odoo: FakeOdoo, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    look = await looked(
+        odoo, tmp_path, BusStatus(2, age_s=5.0), said("recording", events_dropped=7), metrics=lines
+    )
+    assert look["healthy"]
+    assert look["problems"] == ["7 events were lost since the start: the disk did not take them"]
+    assert look["outbox"]["events_dropped"] == 7
+    figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(figures["meter_connector_events_dropped_total"]) == 7
+    assert float(figures['meter_connector_gateway_online{gateway="1"}']) == 1
+    assert float(figures["meter_connector_outbox_share"]) == look["outbox"]["share"]
+    assert "meter_connector_outbox_days_left" in figures

@@ -179,6 +179,23 @@ def test_the_time_is_kept_every_minute_with_odoo_away() -> None:
     virtually(story)
 
 
+def test_what_a_meter_has_noted_is_kept_over_a_kill() -> None:
+    async def story() -> None:
+        async with small_world() as (world, box):
+            box.kill_at = lambda label: label == "state.kept"
+            await asyncio.sleep(3 * HOUR_S)
+            assert box.kills == {"state.kept": 1}
+            box.kill_at = lambda _label: False
+            box.start()
+            app = await box.ready()
+            kept = await app.outbox.kept_state(1)
+            assert '"counts"' in kept
+            await asyncio.sleep(3 * HOUR_S)
+            assert world.odoo.readings_counted_once()
+
+    virtually(story)
+
+
 async def test_nothing_is_sent_whose_end_nobody_can_judge(tmp_path: Path) -> None:
     clock = Clock(wall=lambda: 1000.0, steady=lambda: 5.0, boot=lambda: "one")
     box = await Outbox.open(tmp_path / "outbox.sqlite3", clock)

@@ -12,7 +12,7 @@ import mutations
 import pytest
 from meter_connector.simulator.trials import run_trial, troubles
 from meter_connector.simulator.trials.command import Total, run_seeds
-from meter_connector.steps import STEPS
+from meter_connector.steps import SITE_STEPS as STEPS
 
 SEEDS = 200
 JOBS = 2

@@ -15,6 +15,7 @@ import nb_child
 import nbhelp as nb
 import pytest
 from fake_odoo import FakeOdoo
+from meter_connector import steps
 
 CHILD = Path(nb_child.__file__)
 
@@ -68,5 +69,37 @@ async def test_a_report_killed_after_a_fact_counts_once(tmp_path: Path, fact: st
             (11, at): "123.45",
             (11, at + 10): "123.46",
         }
+        again.send_signal(signal.SIGKILL)
+        await again.wait()
+
+
+async def be_the_meter(port: int, commands: Path) -> None:
+    """Report again and again: open until the platform was given the command, which is acknowledged, and closed from then on."""
+    while True:
+        at = time.time() + 1
+        is_sent = await asyncio.to_thread(commands.exists)
+        if is_sent:
+            await push(port, nb.ctwing(nb.valve_answer(), at=at))
+        await push(port, nb.ctwing(nb.water_frame(valve=int(is_sent)), at=at))
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("label", [label for label in steps.STEPS if label.startswith("nb.")])
+async def test_an_order_killed_at_a_step_is_given_to_the_platform_once_and_its_end_is_told(
+    tmp_path: Path, label: str
+) -> None:
+    port, commands = free_port(), tmp_path / nb_child.COMMANDS
+    with FakeOdoo(document=nb.document()) as odoo:
+        odoo.order(1, "switch_off", meter_id=1, circuit_id=11)
+        first = await start(odoo, tmp_path, port, label)
+        meter = asyncio.create_task(be_the_meter(port, commands))
+        async with asyncio.timeout(40):
+            assert await first.wait() == -signal.SIGKILL
+        assert not {"confirmed", "failed"} & set(odoo.states(1))
+        again = await start(odoo, tmp_path, port)
+        await odoo.until(lambda: "confirmed" in odoo.states(1), 40)
+        meter.cancel()
+        await asyncio.gather(meter, return_exceptions=True)
+        assert len(commands.read_text().splitlines()) == 1
         again.send_signal(signal.SIGKILL)
         await again.wait()

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ..codecs.base import DecodeIssue
 from ..errors import GarbledError, NoAnswerError
 from ..model import Bus
+from ..steps import step
 from ..transports import Link
 
 
@@ -214,6 +215,7 @@ class Exchange:
         async with self.link.lock:
             await self._keep_gap(gap_s)
             await self.link.write(data)
+            step("order.sent")
             self.stats.requests += 1
             self._count_bytes(out=len(data))
             await asyncio.sleep(self.timing.wire_s(len(data)) + self.timing.extra_latency_s)
@@ -222,6 +224,8 @@ class Exchange:
     async def _run(self, query: Query[F], data: bytes) -> F:
         started = self._now()
         await self.link.write(data)
+        if not query.is_read:
+            step("order.sent")
         self.stats.requests += 1
         self._count_bytes(out=len(data))
         attempt = self._begin(query, data, started)

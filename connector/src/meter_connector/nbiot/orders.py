@@ -22,6 +22,7 @@ from ..drivers.exchange import Query
 from ..errors import LinkError, MeterRefusedError
 from ..model import Bus, Circuit, Link, Meter, Order, OrderResult, ResultState, SwitchState
 from ..ports import Recorder, Stage
+from ..steps import step
 
 _logger = logging.getLogger(__name__)
 
@@ -181,6 +182,7 @@ class SleepingOrders:
         if is_acknowledged and not opened.is_acknowledged:
             opened.is_acknowledged = True
             await self._recorder.accept_order(opened.order, "pending", "")
+            step("nb.accepted")
         if shown == "unknown":
             return
         opened.reported = shown
@@ -218,6 +220,7 @@ class SleepingOrders:
         if not await self._recorder.start_order(order):
             self._open.pop((order.id, order.generation), None)
             return
+        step("nb.started")
         opened.is_sent = True
         opened.commands += 1
         opened.contrary = 0
@@ -225,6 +228,7 @@ class SleepingOrders:
         ttl_s = int(order.expires_at - now) if order.expires_at > 0 else NEVER_EXPIRES_TTL_S
         try:
             await self.downlink.send(opened.imei, frame, max(1, ttl_s))
+            step("nb.sent")
         except LinkError as error:
             _logger.warning("order %s: perhaps the platform did not get the command: %s", order.id, error)
         except MeterRefusedError as error:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from ..clock import Anchor, Clock
 from ..model import Event, Order, OrderResult, Reading, SwitchState
+from ..steps import step
 from . import orders, queues, room, times, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
@@ -105,11 +106,14 @@ class Outbox:
     async def own_order(self, order: Order, keep: upkeep.Upkeep | None = None) -> Order | None:
         """See ports.Recorder."""
 
-        return await self._change(lambda db: orders.make_own(db, order, keep, self._clock.now()), "events")
+        made = await self._change(lambda db: orders.make_own(db, order, keep, self._clock.now()), "events")
+        step("plan.ordered")
+        return made
 
     async def keep_upkeep(self, keep: upkeep.Upkeep) -> None:
         """See ports.Recorder."""
         await self._writer.run(lambda db: upkeep.put(db, keep))
+        step("plan.kept")
 
     async def upkeeps(self) -> dict[int, upkeep.Upkeep]:
         """See ports.Recorder."""
@@ -131,6 +135,7 @@ class Outbox:
         """See ports.Recorder."""
         now = self._clock.now()
         await self._writer.run(lambda db: queues.keep(db, STATE_KEY.format(meter_id), text, now))
+        step("state.kept")
 
     async def finish_order(self, result: OrderResult) -> None:
         """See ports.Recorder."""
@@ -153,9 +158,11 @@ class Outbox:
             return orders.expire(db, now)
 
         try:
-            return await self._change(job, "results")
+            ended = await self._change(job, "results")
         finally:
             self.ready["events"].set()  # of our own orders
+        step("orders.expired")
+        return ended
 
     async def open_orders(self) -> list[orders.OrderRow]:
         """What is not done, oldest first."""
@@ -232,6 +239,7 @@ class Outbox:
         """Keep Odoo's configuration for a start without Odoo."""
         text = json.dumps(document, ensure_ascii=False)
         await self._writer.run(lambda db: queues.keep(db, CONFIG_KEY, text, self._clock.now()))
+        step("config.kept")
 
     async def kept_config(self) -> Mapping[str, Any] | None:
         """The last good configuration."""
@@ -247,7 +255,9 @@ class Outbox:
             queues.keep(db, PROBLEM_KEY, text, self._clock.now())
             return True
 
-        return await self._writer.run(job)
+        is_news = await self._writer.run(job)
+        step("problem.kept")
+        return is_news
 
     async def begin_time(self) -> None:
         """At the start, before anything is stamped: go on by what was kept, see clock.py."""
@@ -273,6 +283,7 @@ class Outbox:
             queues.keep(db, ANCHOR_KEY, json.dumps(asdict(anchor)), now)
 
         await self._writer.run(job)
+        step("time.kept")
 
     async def _kept_anchor(self, key: str) -> Anchor | None:
         text = await self._writer.run(lambda db: queues.kept(db, key))

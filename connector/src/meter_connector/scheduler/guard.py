@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,7 +29,6 @@ class GuardedLine(Line):
             return await super().ask(query)
         await self.before()
         await self.on_write()
-        asyncio.get_running_loop().call_soon(step, "order.sent")
         answer = await self.exchange.ask(query)
         step("order.answered")
         return answer
@@ -39,7 +37,6 @@ class GuardedLine(Line):
         """See Line."""
         await self.before()
         await self.on_write()
-        asyncio.get_running_loop().call_soon(step, "order.sent")
         await self.exchange.tell(data, gap_s)
         step("order.answered")
 

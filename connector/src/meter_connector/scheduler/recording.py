@@ -1,7 +1,8 @@
 """Between the buses and the disk: a bus does not wait for an fsync, and what it found keeps its order.
 
-Readings wait here only until the disk has them; when they do not get there (the disk is full), they are tried again and, past a
-limit, the buses pause. A reading that was lost here with the process never counted as read.
+Readings wait here up to a second, so that those of many buses share a commit: each commit writes whole pages, and an SD card bears only so
+many. What somebody waits for (an order's step, an event) takes them along at once. When they do not get to the disk (it is full), they are
+tried again and, past a limit, the buses pause. A reading that was lost here with the process never counted as read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from ..errors import OutboxError, Retry
 from ..model import Event, Order, OrderResult, Reading, SwitchState
@@ -26,7 +28,9 @@ MAX_BATCH = 500
 class Recording:
     """One for all buses. `run` is its task."""
 
-    def __init__(self, recorder: Recorder, max_readings: int, max_events: int = 2000) -> None:
+    def __init__(
+        self, recorder: Recorder, max_readings: int, max_events: int = 2000, linger_s: float = 0.0
+    ) -> None:
         self.recorder = recorder
         self.problem = ""
         self._steps: deque[Step] = deque()
@@ -35,7 +39,10 @@ class Recording:
         self._events = 0
         self._max_events = max_events
         self.events_dropped = 0
+        self._linger_s = linger_s
         self._more = asyncio.Event()
+        self._hurry = asyncio.Event()
+        """There is more than readings, or enough of them."""
         self._room = asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
@@ -54,12 +61,15 @@ class Recording:
         self._waiting += len(readings)
         if self._waiting >= self._max:
             self._room.clear()
+        if self._waiting >= min(MAX_BATCH, self._max):
+            self._hurry.set()
         last = self._steps[-1] if self._steps else None
         if isinstance(last, list) and len(last) < MAX_BATCH:
             last.extend(readings)
             self._wake()
         else:
-            self._put(list(readings))
+            self._steps.append(list(readings))
+            self._wake()
 
     def event(self, event: Event) -> None:
         """Take an event; a flood that the disk does not take is counted, not kept."""
@@ -70,17 +80,28 @@ class Recording:
 
         async def put() -> None:
             await self.recorder.put_event(event)
+            step("event.stored")
             self._events -= 1
 
         self._put(put)
 
     def accepted(self, order: Order, reported: SwitchState, detail: str) -> None:
         """The meter acknowledged."""
-        self._put(lambda: self.recorder.accept_order(order, reported, detail))
+
+        async def accept() -> None:
+            await self.recorder.accept_order(order, reported, detail)
+            step("order.accepted")
+
+        self._put(accept)
 
     def progress(self, order: Order, data: str) -> None:
         """How far it is."""
-        self._put(lambda: self.recorder.progress_order(order, data))
+
+        async def tell() -> None:
+            await self.recorder.progress_order(order, data)
+            step("search.told")
+
+        self._put(tell)
 
     def finished(self, result: OrderResult) -> None:
         """The order is over."""
@@ -97,6 +118,7 @@ class Recording:
 
     async def flush(self) -> None:
         """Wait until all is on the disk."""
+        self._hurry.set()
         await self._idle.wait()
 
     async def run(self) -> None:
@@ -104,6 +126,7 @@ class Recording:
         backoff = Backoff(first_s=0.5, limit_s=30.0)
         while True:
             await self._more.wait()
+            await self._linger()
             work = self._steps.popleft()
             try:
                 await self._record(work)
@@ -115,7 +138,13 @@ class Recording:
             self.problem = ""
             if not self._steps:
                 self._more.clear()
+                self._hurry.clear()
                 self._idle.set()
+
+    async def _linger(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_s):
+                await self._hurry.wait()
 
     async def _record(self, work: Step) -> None:
         if not isinstance(work, list):
@@ -137,8 +166,9 @@ class Recording:
         self.problem = str(error)
         await asyncio.sleep(pause_s)
 
-    def _put(self, work: Step) -> None:
+    def _put(self, work: Callable[[], Awaitable[None]]) -> None:
         self._steps.append(work)
+        self._hurry.set()
         self._wake()
 
     def _wake(self) -> None:

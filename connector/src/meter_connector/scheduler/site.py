@@ -51,7 +51,9 @@ class SiteScheduler:
     ) -> None:
         self.clock = clock
         self.tuning = tuning or Tuning()
-        self.recording = Recording(recorder, self.tuning.max_unrecorded, self.tuning.max_events)
+        self.recording = Recording(
+            recorder, self.tuning.max_unrecorded, self.tuning.max_events, self.tuning.linger_s
+        )
         self.listener = DialInListener(listen_host, listen_port, limits, self._refused)
         self.listener.on_strange = self._strange
         self.listener.on_replaced = self._replaced
@@ -126,7 +128,11 @@ class SiteScheduler:
         return {
             "buses": {str(key): runner.details() for key, runner in self._runners.items()},
             "orders": {"open": len(self.desk.open), **self.desk.finished},
-            "recording": {"waiting": self.recording.waiting, "problem": self.recording.problem},
+            "recording": {
+                "waiting": self.recording.waiting,
+                "problem": self.recording.problem,
+                "events_dropped": self.recording.events_dropped,
+            },
             "dial_in": {
                 "port": self.listener.port if self.listener.is_open else None,
                 "pending": self.listener.pending,

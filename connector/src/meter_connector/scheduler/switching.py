@@ -97,7 +97,6 @@ class Switching:
             await before()
             opened.is_sent = True
             step("order.started")
-            asyncio.get_running_loop().call_soon(step, "order.sent")
 
         line.before = mark
         opened.commands += 1

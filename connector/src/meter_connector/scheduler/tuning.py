@@ -78,6 +78,8 @@ class Tuning:
     """Events about a gateway that dials in from another address while its connection stands; all are counted."""
     max_unrecorded: int = 2000
     """Readings that wait for the disk; with more, reading pauses."""
+    linger_s: float = 1.0
+    """Readings wait so long for others that go to the disk with them."""
     max_events: int = 2000
     """Events that wait for the disk; more are only counted."""
     paused_s: float = 30.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...steps import STEPS
+from ...steps import SITE_STEPS as STEPS
 from ..virtual.world import EPOCH_S
 from .trial import Outcome, run_trial
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...outbox import Outbox
-from ...steps import STEPS
+from ...steps import SITE_STEPS as STEPS
 from ..faults import BusFaults, MeterFaults
 from ..meters import Meter
 from ..virtual import VirtualWorld, Weather, virtually

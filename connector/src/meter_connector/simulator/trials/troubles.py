@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from ...steps import STEPS
+from ...steps import SITE_STEPS as STEPS
 from ..chaos import BUS_TROUBLES, METER_TROUBLES
 from ..virtual import Weather
 from ..virtual.machine import LISTEN_PORT
