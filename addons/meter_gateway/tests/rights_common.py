@@ -47,15 +47,17 @@ class RightsCase(MeterCase):
         event = env["meter.event"].create(event | {"key": "w", "kind": "frame_unknown", "at": now})
         profile = env["meter.parameter.profile"].create({"name": "P", "model_id": meter.model_id.id})
         kinds = env["meter.parameter.type"].search([("model_id", "=", meter.model_id.id)])
-        kind, line_kind = kinds[0], kinds.filtered(lambda kind: kind.name == "overload_power")
-        line = {"profile_id": profile.id, "type_id": line_kind.id, "value": "8"}
+        kind = kinds.filtered(lambda kind: kind.name == "overload_power")
+        line = {"profile_id": profile.id, "type_id": kind.id, "value": "8"}
         plan = env["meter.supply.plan"].create({"name": "Hours"})
         period = env["meter.supply.period"].create({"plan_id": plan.id, "from_hour": 0, "to_hour": 24})
         meter.write({"parameter_profile_id": profile.id, "supply_plan_id": plan.id})
         search = env["meter.discovery"].create({"bus_id": cls.bus.id})
         found = {"discovery_id": search.id, "address": "9", "protocol": "dlt645-2007", "state": "new"}
         batch = env["meter.parameter.batch"].create({"name": "B", "kind": "write"})
-        env["meter.order"]._place("read", meter).batch_id = batch
+        order = env["meter.order"]._place("write_parameters", meter, {"values": {}})
+        order.batch_id = batch
+        order._finish("failed", "x")
         issue = {"connector_id": cls.connector.id, "circuit_id": cls.circuit.id, "verdict": "rejected"}
         cls.ingest(cls, [{"circuit": cls.circuit, "at": cls.now - 7200, "total": "1"}])
         cls.ingest(cls, [{"circuit": cls.circuit, "at": cls.now, "total": "2"}])
