@@ -12,6 +12,7 @@
         "security/meter_gateway_security.xml",
         "security/ir.model.access.csv",
         "data/meter_model_data.xml",
+        "data/meter_model_modbus_data.xml",
         "data/meter_parameter_data.xml",
         "data/meter_purchase_data.xml",
         "data/ir_cron_data.xml",

@@ -61,6 +61,7 @@ class Batch:
     texts: dict
     length: int
     rejected: dict = field(default_factory=dict)
+    oldest: float = math.inf  # the earliest of its times, epoch seconds
 
     def column(self, name):
         """A column as a list."""
@@ -141,7 +142,7 @@ def _numbers_or_none(text):
 
 
 def _read_columns(payload):
-    unknown = payload.keys() - set(INGEST_COLUMNS) - {"batch"}
+    unknown = payload.keys() - set(INGEST_COLUMNS) - {"batch", "waiting_from"}
     if unknown:
         names = ", ".join(sorted(map(str, unknown)))
         raise BatchError(f"unknown column {names}; known: {', '.join(INGEST_COLUMNS)}")
@@ -192,7 +193,9 @@ def _check_times(batch, now):
         not values or (all(map(math.isfinite, values)) and min(values) >= EARLIEST and max(values) <= limit)
     )
     if is_good:
+        batch.oldest = min(values, default=math.inf)
         return
+    batch.oldest = EARLIEST
     for index, value in enumerate(values):
         if type(value) not in (float, int) or not math.isfinite(value):
             batch.rejected.setdefault(index, f"at: {value!r:.40} is not a time in seconds")

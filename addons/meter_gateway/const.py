@@ -12,6 +12,10 @@ INGEST_COLUMNS = ("circuit_id", "at", *NUMERIC_COLUMNS, "switch", "source", "ext
 MAX_BATCH_ROWS = 5000
 #: A reading may be this far ahead of the server's clock before it is refused.
 FUTURE_TOLERANCE_S = 600
+#: A meter's clock that is no further off is right (the connector tells a drift from there on).
+CLOCK_RIGHT_S = 120
+#: Below this share of its room a connector's disk is no alarm (the connector tells ``outbox_ok`` there).
+DISK_CALM_SHARE = 0.4
 
 READING_SOURCES = [
     ("scheduled", "Scheduled"),
@@ -102,6 +106,13 @@ ORDER_LIFE_S = {
     "alarm_off": 3600,
     "discover": 6 * 3600,
 }
+
+
+def get_order_life_s(kind, is_sleeping=False):
+    """How long an order of a kind may be carried out; a meter that sleeps has to wake first."""
+    return max(ORDER_LIFE_S[kind], SLEEPING_SILENT_S) if is_sleeping else ORDER_LIFE_S[kind]
+
+
 #: A connector that took an order and says nothing for so long is given it again.
 REDELIVER_AFTER_S = 60
 #: Tries before "switch did not obey" is raised, and the pause between tries after that.
@@ -112,8 +123,14 @@ SLOW_RETRY_S = 60
 PROTOCOL_VERSION = 1
 HELLO_S = 15
 ORDERS_POLL_S = 1.0
+#: Meters behind an operator's platform sleep: they report once a day, two hours later when the network gives them a
+#: later slot. The connector calls them silent by the same time (``nbiot/service.py``).
+SLEEPING_PERIOD_S = 24 * 3600
+SLEEPING_SILENT_S = 26 * 3600
 #: Without a word for so long a connector counts as offline.
 CONNECTOR_SILENT_S = 60
+#: Readings that a connector still has are waited for until none of them came for so many hours.
+BACKLOG_PATIENCE_H = 24
 LINK_KINDS = [
     ("tcp_client", "TCP client (we dial the gateway)"),
     ("tcp_server", "TCP server (the gateway dials in)"),
@@ -134,6 +151,7 @@ ALARM_KINDS = {
     "gateway_offline": ("Gateway offline", "critical", "gateway_id"),
     "meter_offline": ("Meter offline", "warning", "meter_id"),
     "switch_disobeyed": ("Switch did not obey", "critical", "circuit_id"),
+    "switch_by_hand": ("To be switched by hand", "critical", "circuit_id"),
     "switch_unexpected": ("Switch changed by itself", "warning", "circuit_id"),
     "reading_conflict": ("Conflicting readings", "warning", "circuit_id"),
     "readings_missing": ("Readings missing", "warning", "meter_id"),
@@ -179,6 +197,8 @@ EVENT_ALARMS = {
     "frame_unknown": ("open", "frame_unknown"),
     "cover_open": ("open", "cover_open"),
     "cover_closed": ("resolve", "cover_open"),
+    "overload": ("open", "overload"),
+    "overload_over": ("resolve", "overload"),
     "magnetic_field": ("open", "magnetic_field"),
     "magnetic_field_over": ("resolve", "magnetic_field"),
     "valve_fault": ("open", "valve_fault"),
@@ -197,10 +217,12 @@ EVENT_ALARMS = {
 _ORDERED = ("wanted", "result", "reported", "detail", "reason")
 _ROOM = ("level", "used_bytes", "capacity_bytes", "bytes_a_day", "days_left", "share")
 _PROBLEMS = ("version", "count", "problems")
+_RECORD = ("count", "new", "begin", "end", "operator", "values")
 EVENT_KINDS = {
     "gateway_online": ("Gateway online", ("links",)),
     "gateway_offline": ("Gateway offline", ("links",)),
     "gateway_refused": ("Unknown gateway dials in", ("peer", "reason", "hex", "dropped")),
+    "gateway_replaced": ("Gateway dialled in from elsewhere", ("peer", "former", "dropped")),
     "meter_silent": ("Meter silent", ("error",)),
     "meter_back": ("Meter answers again", ()),
     "clock_drift": ("Meter clock is wrong", ("drift_s",)),
@@ -222,17 +244,35 @@ EVENT_KINDS = {
     "overload_trip": ("Overload trip", ()),
     "malignant_load_trip": ("Malignant load trip", ()),
     "temperature_trip": ("Over-temperature trip", ()),
-    "cover_open": ("Cover open", ()),
-    "cover_closed": ("Cover closed", ()),
+    "trip_recorded": ("Trip noted by the meter", _RECORD),
+    "close_recorded": ("Closing noted by the meter", _RECORD),
+    "programmed": ("Settings written", _RECORD),
+    "meter_cleared": ("Registers cleared", _RECORD),
+    "power_lost": ("Power loss", _RECORD),
+    "cover_open": ("Cover open", _RECORD),
+    "cover_closed": ("Cover closed", _RECORD),
+    "overload": ("Overload", ("phases",)),
+    "overload_over": ("Overload is over", ("phases",)),
     "magnetic_field": ("Strong magnetic field", ()),
     "magnetic_field_over": ("Magnetic field is over", ()),
     "valve_fault": ("Valve fault", ()),
     "valve_ok": ("Valve in order", ()),
-    "battery_low": ("Low battery", ()),
-    "battery_ok": ("Battery in order", ()),
+    "battery_low": ("Low battery", ("batteries",)),
+    "battery_ok": ("Battery in order", ("batteries",)),
 }
 #: Keys of ``data`` that say in an alarm's message what exactly is wrong.
-EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error", "detail")
+EVENT_DETAILS = (
+    "problems",
+    "imei",
+    "platform",
+    "peer",
+    "former",
+    "reason",
+    "drift_s",
+    "days_left",
+    "error",
+    "detail",
+)
 
 # --- meter models --------------------------------------------------------------------------------
 PROTOCOLS = [

@@ -22,7 +22,9 @@ from . import meter_energy
 from . import meter_ingest
 from . import meter_ingest_issue
 from . import meter_switch
+from . import meter_model_abilities
 from . import meter_switch_reconcile
+from . import meter_switch_by_hand
 from . import meter_switch_protection
 from . import meter_order
 from . import meter_order_result
@@ -49,6 +51,7 @@ from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve
 from . import meter_completeness
+from . import meter_completeness_due
 from . import meter_completeness_refresh
 from . import meter_completeness_map
 from . import property_unit

@@ -1,4 +1,7 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+MAX_DAYS_AT_ONCE = 31
 
 
 class MeterCompleteness(models.Model):
@@ -43,6 +46,20 @@ class MeterCompleteness(models.Model):
             ["expected:sum", "received:sum"],
         )
         return {meter.id: 100.0 * received / expected for meter, expected, received in rows if expected}
+
+    def action_count_again(self):
+        """Count the days of these rows again, for all meters: after settings were put right, or for who cannot wait."""
+        self.check_access("read")
+        self.env["meter.order"]._check_read_right()
+        days = set(self.mapped("day"))
+        if len(days) > MAX_DAYS_AT_ONCE:
+            raise UserError(
+                self.env._(
+                    "%(count)s days at once; at most %(limit)s.", count=len(days), limit=MAX_DAYS_AT_ONCE
+                )
+            )
+        for day in sorted(days):
+            self._refresh(day)
 
     def action_open_readings(self):
         """The readings of the meter."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
+from ..const import SLEEPING_PERIOD_S, SLEEPING_SILENT_S
 from .meter_connector_config import DEFAULT_SCHEDULE
 
 #: A reading that took longer from the meter to here came late (it was stored on the way).
@@ -13,33 +14,34 @@ GRACE_S = 180
 #: A day is judged when it has been over for so long: what was stored on the way has a chance to come.
 JUDGE_AFTER = timedelta(hours=2)
 THRESHOLD_PERCENT = 95.0
-#: Days counted again by night, for what came very late.
-RECOUNT_DAYS = 7
 #: So many meters of a gateway make one alarm of the gateway instead of one each.
 MANY_METERS = 5
 
-#: All meters that are read by schedule, one day of their site's calendar. Only scheduled readings count: reading a
-#: meter by hand fills no gap. A meter is as complete as its worst circuit.
+#: All meters that are read by schedule, one day of their site's calendar. Only scheduled readings of energy count:
+#: reading a meter by hand fills no gap, and a voltage is nothing to bill. A meter is as complete as its worst circuit.
+#: A meter that sleeps owes one report a day, which may slip into the first hours of the next.
 REFRESH_SQL = """
 WITH due AS (
     SELECT c.id AS circuit_id, m.id AS meter_id, m.gateway_id, m.building_id, m.kind_id, m.company_id,
-           COALESCE(g.energy_s, %(default_s)s) AS period_s,
+           CASE WHEN m.is_sleeping THEN %(sleeping_s)s ELSE COALESCE(g.energy_s, %(default_s)s) END AS period_s,
            GREATEST(%(day)s::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc',
                     LEAST(m.create_date, (SELECT min(e.first_at) FROM meter_energy_day_data e WHERE e.circuit_id = c.id)))
                AS start_at,
            LEAST((%(day)s::date + 1)::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc',
                  %(now)s::timestamp - make_interval(secs => %(grace_s)s)) AS end_at,
-           (%(day)s::date + 1)::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc' AS day_end
+           (%(day)s::date + 1)::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc'
+               + CASE WHEN m.is_sleeping THEN make_interval(secs => %(slip_s)s) ELSE interval '0' END AS until_at
       FROM meter_meter m
       JOIN meter_circuit c ON c.meter_id = m.id
       LEFT JOIN meter_read_group g ON g.code = m.read_group
-     WHERE m.active AND m.bus_id IS NOT NULL AND COALESCE(g.energy_s, %(default_s)s) > 0
+     WHERE m.active AND m.bus_id IS NOT NULL AND (m.is_sleeping OR COALESCE(g.energy_s, %(default_s)s) > 0)
 ), counted AS (
     SELECT d.circuit_id, count(*) AS received,
            count(*) FILTER (WHERE r.received_at > r.at + make_interval(secs => %(late_s)s)) AS late
       FROM due d
-      JOIN meter_reading_data r ON r.circuit_id = d.circuit_id AND r.at >= d.start_at AND r.at < d.day_end
+      JOIN meter_reading_data r ON r.circuit_id = d.circuit_id AND r.at >= d.start_at AND r.at < d.until_at
      WHERE r.at >= %(scan_from)s AND r.at < %(scan_to)s AND r.source = 'scheduled'
+       AND r.total IS NOT NULL
   GROUP BY d.circuit_id
 ), rows AS (
     SELECT d.meter_id, d.gateway_id, d.building_id, d.kind_id, d.company_id,
@@ -84,6 +86,8 @@ class MeterCompleteness(models.Model):
                 "default_s": DEFAULT_SCHEDULE["energy_s"],
                 "grace_s": GRACE_S,
                 "late_s": LATE_S,
+                "sleeping_s": SLEEPING_PERIOD_S,
+                "slip_s": SLEEPING_SILENT_S - SLEEPING_PERIOD_S,
                 "scan_from": scan_from,
                 "scan_to": scan_from + timedelta(hours=54),
             },
@@ -92,12 +96,12 @@ class MeterCompleteness(models.Model):
 
     @api.model
     def _cron_refresh(self):
-        """Every hour: today and yesterday; once a night the days before; alarms of days that are over."""
+        """Every hour: today, yesterday, and days of which readings came late; alarms of days that are over."""
         now = fields.Datetime.now()
         today = fields.Datetime.context_timestamp(self.with_context(tz=self._get_tz()), now).date()
-        days = 2 if now.hour != 18 else RECOUNT_DAYS  # 18:00 UTC is the small hours in China
-        for back in range(days):
-            self._refresh(today - timedelta(days=back), now)
+        recent = {today, today - timedelta(days=1)}
+        for day in sorted(recent | set(self.env["meter.completeness.due"]._take())):
+            self._refresh(day, now)
         self._judge(now - JUDGE_AFTER)
 
     @api.model
@@ -109,18 +113,30 @@ class MeterCompleteness(models.Model):
         """Alarms of days that were over at ``over_since`` (naive UTC) and were not judged yet."""
         local = fields.Datetime.context_timestamp(self.with_context(tz=self._get_tz()), over_since)
         rows = self.search([("is_checked", "!=", True), ("day", "<", local.date())])
-        if not rows:
-            return
         limit = self._get_threshold()
-        newest = max(rows.mapped("day"))
-        judged = rows.filtered(lambda row: row.day == newest)
-        self._raise_alarms(judged.filtered(lambda row: row.percent < limit))
-        good = judged.filtered(lambda row: row.percent >= limit)
-        self.env["meter.alarm"]._resolve_many("readings_missing", good.meter_id)
-        bad_gateways = judged.filtered(lambda row: row.percent < limit).gateway_id
-        self.env["meter.alarm"]._resolve_many("readings_missing", good.gateway_id - bad_gateways)
+        for _day, judged in sorted(rows.grouped("day").items()):
+            self._resolve_alarms(judged, limit)
+            self._raise_alarms(judged.filtered(lambda row: row.percent < limit))
         self.env.cr.execute("UPDATE meter_completeness SET is_checked = true WHERE id = ANY(%s)", [rows.ids])
         rows.invalidate_recordset(["is_checked"])
+        self._resolve_filled(limit)
+
+    @api.model
+    def _resolve_alarms(self, judged, limit):
+        """A good day ends the alarm of its meter and, when none of its meters had a bad one, of its gateway."""
+        bad = judged.filtered(lambda row: row.percent < limit)
+        self.env["meter.alarm"]._resolve_many("readings_missing", (judged - bad).meter_id)
+        self.env["meter.alarm"]._resolve_many("readings_missing", judged.gateway_id - bad.gateway_id)
+
+    @api.model
+    def _resolve_filled(self, limit):
+        """What was missing may have come after its day was judged: the newest judged day decides."""
+        if not self.env["meter.alarm"].search_count(
+            [("kind", "=", "readings_missing"), ("state", "!=", "resolved")], limit=1
+        ):
+            return
+        newest = self.search([("is_checked", "=", True)], order="day desc", limit=1).day
+        self._resolve_alarms(self.search([("is_checked", "=", True), ("day", "=", newest)]), limit)
 
     @api.model
     def _get_threshold(self):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.fields import Domain
 
-from ..const import CONNECTOR_SILENT_S
+from ..const import BACKLOG_PATIENCE_H, CONNECTOR_SILENT_S
 
 
 class MeterConnector(models.Model):
@@ -50,6 +50,40 @@ class MeterConnector(models.Model):
     status_json = fields.Text(readonly=True, copy=False, help="What the connector said about itself last.")
     outbox_readings = fields.Integer("Readings Waiting", readonly=True, copy=False)
     outbox_oldest_at = fields.Datetime("Oldest Waiting Since", readonly=True, copy=False)
+    outbox_share = fields.Float(
+        "Disk Used (%)",
+        readonly=True,
+        copy=False,
+        help="Share of the room for readings on the connector's disk. From 80 % on it reads less often, from 95 % only what orders need.",
+    )
+    outbox_mb_a_day = fields.Float(
+        "Disk per Day (MB)",
+        readonly=True,
+        copy=False,
+        help="What a day of readings takes while Odoo is away.",
+    )
+    outbox_days_left = fields.Float(
+        "Days Without Odoo",
+        readonly=True,
+        copy=False,
+        help="So long Odoo may be away until the connector's disk is full. -1: nothing is read by schedule.",
+    )
+    outbox_events_dropped = fields.Integer(
+        "Events Not Kept",
+        readonly=True,
+        copy=False,
+        help="Events that the connector's disk did not take since the connector was started.",
+    )
+    backlog_at = fields.Datetime(
+        "Catching Up From",
+        readonly=True,
+        copy=False,
+        help="After an outage what meters show now comes first; readings from then on are still on their way.",
+    )
+    backlog_moved_at = fields.Datetime(
+        "Last Caught Up", readonly=True, copy=False, help="When this catching up went on last."
+    )
+    is_backlog_stuck = fields.Boolean(compute="_compute_is_backlog_stuck")
 
     _code_uniq = models.UniqueIndex("(code)", "Another connector already has this code.")
     _user_uniq = models.UniqueIndex(
@@ -75,6 +109,17 @@ class MeterConnector(models.Model):
             "offline": Domain("last_seen_at", "<", limit),
         }
         return Domain.OR(by_state[state] for state in value if state in by_state)
+
+    @api.depends("backlog_at", "backlog_moved_at")
+    def _compute_is_backlog_stuck(self):
+        since = self._get_backlog_limit()
+        for connector in self:
+            connector.is_backlog_stuck = connector.backlog_at and connector.backlog_moved_at <= since
+
+    @api.model
+    def _get_backlog_limit(self):
+        """A backlog that did not move since then is not waited for: its connector may be gone for good."""
+        return fields.Datetime.now() - timedelta(hours=BACKLOG_PATIENCE_H)
 
     @api.depends("gateway_ids.bus_ids.meter_ids")
     def _compute_counts(self):

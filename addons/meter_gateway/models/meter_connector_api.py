@@ -6,6 +6,7 @@ not of the described shape raises UserError.
 """
 
 import json
+import math
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -13,15 +14,22 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..batch import BatchError
-from ..const import HELLO_S, ORDERS_POLL_S, PROTOCOL_VERSION, REDELIVER_AFTER_S
+from ..const import DISK_CALM_SHARE, HELLO_S, ORDERS_POLL_S, PROTOCOL_VERSION, REDELIVER_AFTER_S
 
 CONNECTOR_GROUP = "property_utility.property_utility_group_connector"
 
-#: Whose user calls, and in which language alarms are written.
+#: Whose user calls, in which language alarms are written, whether it is catching up.
 CALLER_SQL = """
-SELECT c.id, p.lang FROM meter_connector c
+SELECT c.id, p.lang, c.backlog_at FROM meter_connector c
   JOIN res_users u ON u.id = c.user_id JOIN res_partner p ON p.id = u.partner_id
  WHERE c.user_id = %s AND c.active
+"""
+
+#: Written when it moves by a minute: a catch-up sends several batches a second.
+BACKLOG_SQL = """
+UPDATE meter_connector SET backlog_at = %(since)s, backlog_moved_at = %(now)s
+ WHERE id = %(id)s AND ((backlog_at IS NULL) <> (%(since)s::timestamp IS NULL)
+                        OR backlog_at > %(since)s OR backlog_at < %(since)s::timestamp - interval '1 minute')
 """
 
 #: One indexed query: who asks, its configuration version, its open orders (partial index meter_order_open_idx).
@@ -73,7 +81,10 @@ class MeterConnector(models.Model):
     @api.model
     def api_ingest(self, payload):
         """Readings as columns; what is not among the exceptions is stored."""
-        connector = self._get_caller(payload)
+        connector, backlog_at = self._find_caller(payload)
+        waiting_from = _to_datetime(payload.get("waiting_from"))
+        if waiting_from != backlog_at:
+            connector._note_backlog(waiting_from)
         try:
             return (
                 self.env["meter.ingest"].sudo()._ingest(connector.id, payload)
@@ -124,6 +135,11 @@ class MeterConnector(models.Model):
     @api.model
     def _get_caller(self, payload):
         """The connector of the calling user, with rights on the models behind the face."""
+        return self._find_caller(payload)[0]
+
+    @api.model
+    def _find_caller(self, payload):
+        """(connector as above, its ``backlog_at``): the hot path asks nothing twice."""
         if not isinstance(payload, dict):
             raise UserError("the payload must be one object")
         self._check_caller_group()
@@ -131,9 +147,9 @@ class MeterConnector(models.Model):
         row = self.env.cr.fetchone()
         if not row:
             raise AccessError(self.env._("This user belongs to no connector."))
-        connector_id, lang = row
+        connector_id, lang, backlog_at = row
         # behind the face the caller's own rights, which are none, do not count
-        return self.sudo().with_context(lang=lang).browse(connector_id)
+        return self.sudo().with_context(lang=lang).browse(connector_id), backlog_at
 
     def _note_hello(self, payload, status):
         """Keep what the connector says about itself; gateways, buses and silent meters follow."""
@@ -143,7 +159,9 @@ class MeterConnector(models.Model):
         outbox = status.get("outbox") if isinstance(status.get("outbox"), dict) else {}
         self.env.cr.execute(
             """UPDATE meter_connector SET last_seen_at = %s, software_version = %s, started_at = %s, status_json = %s,
-                      outbox_readings = %s, outbox_oldest_at = %s WHERE id = %s""",
+                      outbox_readings = %s, outbox_oldest_at = %s, outbox_share = %s, outbox_mb_a_day = %s,
+                      outbox_days_left = %s, outbox_events_dropped = %s
+                WHERE id = %s""",
             [
                 now,
                 str(payload.get("version") or "")[:60],
@@ -151,18 +169,32 @@ class MeterConnector(models.Model):
                 json.dumps(status, ensure_ascii=False, default=str).replace("\\u0000", "")[:200000],
                 _to_int(outbox.get("readings")),
                 _to_datetime(outbox.get("oldest_at")),
+                _to_float(outbox.get("share")) * 100,
+                _to_float(outbox.get("bytes_a_day")) / 1e6,
+                _to_float(outbox.get("days_left")),
+                _to_int(outbox.get("events_dropped")),
                 self.id,
             ],
         )
         self.invalidate_recordset()
+        self._note_downlink(status)
         if was_away:
             self.env["meter.alarm"]._resolve("connector_offline", self, at=now)
+        if "share" in outbox and _to_float(outbox["share"]) < DISK_CALM_SHARE:
+            self.env["meter.alarm"]._resolve("disk_filling", self, at=now)
         self._note_gateways(_read_rows(status, "gateways"), now)
         self._note_buses(_read_rows(status, "buses"))
         silent = [meter_id for meter_id in status.get("meters_silent") or [] if type(meter_id) is int]
         if silent:
             domain = [("id", "in", silent), ("connector_id", "=", self.id), ("state", "=", "online")]
             self.env["meter.meter"].search(domain)._set_offline(now)
+
+    def _note_backlog(self, since):
+        """Older readings wait in the connector since then (None: no longer). In the transaction of the readings that
+        came before them, so that nobody sees these without knowing it."""
+        self.env.cr.execute(BACKLOG_SQL, {"id": self.id, "since": since, "now": fields.Datetime.now()})
+        if self.env.cr.rowcount:
+            self.invalidate_recordset(["backlog_at", "backlog_moved_at"])
 
     def _note_gateways(self, rows, now):
         """Online or not, as the connector sees its gateways."""
@@ -180,7 +212,12 @@ class MeterConnector(models.Model):
         online = [gateway.id for gateway in gateways if said[gateway.id]["online"]]
         self.env.flush_all()
         self.env.cr.execute("UPDATE meter_gateway SET last_seen_at = %s WHERE id = ANY(%s)", [now, online])
-        gateways.invalidate_recordset(["last_seen_at"])
+        self.env.cr.execute(
+            """UPDATE meter_gateway g SET takeover_count = x.count FROM unnest(%s::int[], %s::int[]) AS x(id, count)
+                WHERE g.id = x.id AND g.takeover_count IS DISTINCT FROM x.count""",
+            [gateways.ids, [_to_int(said[gateway.id].get("replaced")) for gateway in gateways]],
+        )
+        gateways.invalidate_recordset(["last_seen_at", "takeover_count"])
 
     def _note_buses(self, rows):
         """Queues and counters of the buses."""
@@ -243,7 +280,7 @@ def _to_int(value):
 
 
 def _to_float(value):
-    return float(value) if type(value) in (int, float) else 0.0
+    return float(value) if type(value) in (int, float) and math.isfinite(value) else 0.0
 
 
 def _to_datetime(epoch):

@@ -13,6 +13,12 @@ class MeterConnector(models.Model):
         "Take NB-IoT Pushes", help="CTWing and OneNET push to an HTTP endpoint of the connector."
     )
     nbiot_token_sha256 = fields.Char(readonly=True, copy=False, groups="base.group_system")
+    has_nbiot_downlink = fields.Boolean(
+        "Orders by NB-IoT",
+        readonly=True,
+        copy=False,
+        help="The connector says that it has a way to the platform's commands. Without it these meters can only be read.",
+    )
     has_nbiot_token = fields.Boolean(compute="_compute_has_nbiot_token")
 
     def _compute_has_nbiot_token(self):
@@ -26,6 +32,12 @@ class MeterConnector(models.Model):
         if {"is_nbiot", "nbiot_token_sha256"} & vals.keys():
             self._bump_config_version()
         return result
+
+    def _note_downlink(self, status):
+        """Whether orders reach NB-IoT meters, as the connector says in its hello."""
+        said = status.get("nbiot") if isinstance(status.get("nbiot"), dict) else {}
+        if self.has_nbiot_downlink != (said.get("downlink") is True):
+            self.has_nbiot_downlink = not self.has_nbiot_downlink
 
     def _prepare_nbiot(self):
         self.ensure_one()

@@ -63,6 +63,7 @@ class MeterFrame(models.Model):
             "bad_end": self.env._("damaged: its end is missing"),
             "bad_length": self.env._("damaged: its length cannot be"),
             "frame_inside": self.env._("damaged: another frame begins within it"),
+            "unit": self.env._("its unit does not fit the kind of utility"),
             "unasked": self.env._("nobody asked for it"),
             "other_address": self.env._("from an address that is not configured here"),
             "no_frame": self.env._("no frame in the report"),

@@ -5,6 +5,7 @@ from psycopg2.errors import UniqueViolation
 
 from .. import ingest_sql
 from ..batch import read_batch, to_parameters
+from .meter_completeness_due import COUNTED_ANYWAY_S
 
 
 class MeterIngest(models.AbstractModel):
@@ -20,7 +21,8 @@ class MeterIngest(models.AbstractModel):
     @api.model
     def _ingest(self, connector_id, payload):
         """Store a batch of a connector; see ``meter.connector.api_ingest`` for shapes. Raises BatchError for its frame."""
-        batch = read_batch(payload, time.time())
+        now = time.time()
+        batch = read_batch(payload, now)
         parameters = to_parameters(batch) | {"connector_id": connector_id}
         self.env.flush_all()
         outcome = self._store_new(batch, parameters) or self._store_any(parameters)
@@ -32,6 +34,8 @@ class MeterIngest(models.AbstractModel):
             verdicts = [(rows[number - 1], verdict) for number, verdict in self.env.cr.fetchall()]
         if is_outside:
             self.env.cr.execute(ingest_sql.PERIODS, parameters)
+        if stored and batch.oldest < now - COUNTED_ANYWAY_S:
+            self.env["meter.completeness.due"]._mark(parameters, now)
         if circuit_ids:
             self._after_store(connector_id, circuit_ids, switched, silent)
         return {"accepted": stored, "exceptions": self._explain(connector_id, batch, verdicts)}

@@ -1,7 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..const import LIVE_COLUMNS
+from ..const import LIVE_COLUMNS, SLEEPING_SILENT_S
+from ..ratios import ratio_of
 
 ADDRESS_DIGITS = {"dlt645-2007": 12, "dlt645-1997": 12, "cjt188": 14}
 MAX_METERS_PER_BUS = 128
@@ -13,10 +14,10 @@ SELECT m.id FROM meter_meter m
   JOIN meter_live l ON l.circuit_id = c.id
   LEFT JOIN meter_read_group g ON g.code = m.read_group
  WHERE m.active AND m.state = 'online'
-   AND (g.id IS NULL OR LEAST(NULLIF(g.energy_s, 0), NULLIF(g.live_s, 0), NULLIF(g.switch_s, 0)) IS NOT NULL)
+   AND (g.id IS NULL OR m.is_sleeping OR LEAST(NULLIF(g.energy_s, 0), NULLIF(g.live_s, 0), NULLIF(g.switch_s, 0)) IS NOT NULL)
  GROUP BY m.id, g.id
-HAVING max(l.at) < %(now)s - make_interval(secs => GREATEST(
-       %(allowed_s)s, 3 * LEAST(NULLIF(g.energy_s, 0), NULLIF(g.live_s, 0), NULLIF(g.switch_s, 0))))
+HAVING max(l.at) < %(now)s - make_interval(secs => CASE WHEN m.is_sleeping THEN %(sleeping_s)s ELSE GREATEST(
+       %(allowed_s)s, 3 * LEAST(NULLIF(g.energy_s, 0), NULLIF(g.live_s, 0), NULLIF(g.switch_s, 0))) END)
 """
 
 
@@ -45,6 +46,7 @@ class MeterMeter(models.Model):
     bus_id = fields.Many2one("meter.bus", ondelete="restrict", index=True, tracking=True)
     gateway_id = fields.Many2one(related="bus_id.gateway_id", store=True, index=True)
     connector_id = fields.Many2one(related="bus_id.connector_id", store=True, index=True)
+    is_sleeping = fields.Boolean(related="bus_id.is_sleeping", store=True)
     building_id = fields.Many2one(
         "property.building",
         compute="_compute_building_id",
@@ -68,8 +70,22 @@ class MeterMeter(models.Model):
     operator_code = fields.Char(
         groups="base.group_system", help="Operator code noted by the meter with each command."
     )
-    ct_ratio = fields.Float("CT Ratio", digits=(18, 4), default=1.0, required=True, tracking=True)
-    vt_ratio = fields.Float("VT Ratio", digits=(18, 4), default=1.0, required=True, tracking=True)
+    ct_ratio = fields.Float(
+        "CT Ratio",
+        digits=(18, 4),
+        default=1.0,
+        required=True,
+        tracking=True,
+        help="Of the current transformers, 200/5 = 40. Current, power and use are shown multiplied; the register as on the meter.",
+    )
+    vt_ratio = fields.Float(
+        "VT Ratio",
+        digits=(18, 4),
+        default=1.0,
+        required=True,
+        tracking=True,
+        help="Of the voltage transformers, 10000/100 = 100. Voltage, power and use are shown multiplied; the register as on the meter.",
+    )
     multiplier = fields.Float(digits=(18, 4), compute="_compute_multiplier", store=True)
     read_group = fields.Char(
         default="default", required=True, help="Meters of a group are read at the same times."
@@ -102,6 +118,8 @@ class MeterMeter(models.Model):
     )
     is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
     is_locked = fields.Boolean("Locked", compute="_compute_switch_state")
+    is_read_only = fields.Boolean("Can Only Be Read", compute="_compute_switch_state")
+    hand_reason = fields.Char("By Hand", compute="_compute_switch_state")
     switch_ids = fields.One2many("meter.switch", "meter_id", string="Switches")
     order_ids = fields.One2many("meter.order", "meter_id", string="Orders")
     alarm_ids = fields.One2many("meter.alarm", "meter_id", string="Alarms")
@@ -161,9 +179,14 @@ class MeterMeter(models.Model):
                 points.mapped(lambda point: point.unit_id.display_name or point.name)
             )
 
+    def _to_primary(self, key, value):
+        """A value of a reading as it flows behind the transformers (``ratios.py``); None stays None."""
+        return None if value is None else value * ratio_of(key, self.ct_ratio, self.vt_ratio)
+
+    @api.depends("ct_ratio", "vt_ratio")
     @api.depends_context("uid")
     def _compute_live(self):
-        """Newest values of the first circuit; other circuits are shown in their own lines."""
+        """Newest values of the first circuit, primary side; other circuits are shown in their own lines."""
         rows = self.circuit_ids._get_live_rows()
         for meter in self:
             circuit = meter.circuit_ids[:1]
@@ -173,7 +196,7 @@ class MeterMeter(models.Model):
             )
             meter.live_total = float(row.get("total") or 0)
             for name in LIVE_COLUMNS:
-                meter[f"live_{name}"] = float(row.get(name) or 0)
+                meter[f"live_{name}"] = float(meter._to_primary(name, row.get(name)) or 0)
 
     @api.depends("circuit_ids.switch_id.reported", "circuit_ids.switch_id.desired")
     def _compute_switch_state(self):
@@ -182,6 +205,8 @@ class MeterMeter(models.Model):
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
             meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
             meter.is_locked = any(meter.circuit_ids.switch_id.mapped("is_locked"))
+            meter.is_read_only = any(meter.circuit_ids.switch_id.mapped("is_read_only"))
+            meter.hand_reason = meter.circuit_ids.switch_id[:1].hand_reason
             if not states:
                 meter.switch_state = "none"
             else:
@@ -311,10 +336,12 @@ class MeterMeter(models.Model):
     def _cron_find_silent(self):
         """Meters without a reading for longer than allowed are offline, whoever is to blame.
 
-        Allowed are some minutes, and three times the period of the meter's read group; none without a schedule.
+        Allowed are some minutes, and three times the period of the meter's read group; none without a schedule. Meters
+        that sleep report once a day, whatever their group says.
         """
         minutes = self.env["ir.config_parameter"].sudo().get_param("meter_gateway.meter_offline_minutes", 10)
         now = fields.Datetime.now()
         self.env.flush_all()
-        self.env.cr.execute(SILENT_SQL, {"now": now, "allowed_s": int(minutes) * 60})
+        limits = {"allowed_s": int(minutes) * 60, "sleeping_s": SLEEPING_SILENT_S}
+        self.env.cr.execute(SILENT_SQL, {"now": now, **limits})
         self.browse(row[0] for row in self.env.cr.fetchall())._set_offline(now)

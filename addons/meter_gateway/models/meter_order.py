@@ -7,12 +7,12 @@ from ..const import (
     COUNTED_ORDER_KINDS,
     OPEN_ORDER_STATES,
     ORDER_KINDS,
-    ORDER_LIFE_S,
     ORDER_STATES,
     ORDER_TRANSITIONS,
     READ_ORDER_KINDS,
     SWITCH_ORDER_KINDS,
     SWITCH_SOURCES,
+    get_order_life_s,
 )
 
 
@@ -121,11 +121,13 @@ class MeterOrder(models.Model):
 
     @api.model
     def _fail_unconfirmed(self, before):
-        """The meter said yes and nobody ever read back; the wish must be ordered again."""
+        """The meter said yes and nobody ever read back; the wish must be ordered again. A meter that sleeps is read
+        when it reports next: its orders end by their own time."""
         orders = self.search(
             [
                 ("state", "=", "accepted"),
                 ("accepted_at", "<", before),
+                ("meter_id.is_sleeping", "=", False),
                 ("kind", "not in", COUNTED_ORDER_KINDS),
             ]
         )
@@ -165,14 +167,13 @@ class MeterOrder(models.Model):
                 ("expires_at", ">", now),
             ]
         )
-        expires_at = now + timedelta(seconds=ORDER_LIFE_S["read"])
         return waiting | orders.create(
             [
                 {
                     "kind": "read",
                     "meter_id": meter.id,
                     "circuit_id": meter.circuit_ids[:1].id,
-                    "expires_at": expires_at,
+                    "expires_at": now + timedelta(seconds=get_order_life_s("read", meter.is_sleeping)),
                     "source": "operator",
                 }
                 for meter in meters - waiting.meter_id

@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..const import OPEN_ORDER_STATES, ORDER_LIFE_S
+from ..const import OPEN_ORDER_STATES, get_order_life_s
 
 
 class MeterOrder(models.Model):
@@ -53,7 +53,7 @@ class MeterOrder(models.Model):
             raise UserError(
                 self.env._("Not connected to a bus: %s", ", ".join(unconnected.mapped("display_name")))
             )
-        expires_at = fields.Datetime.now() + timedelta(seconds=ORDER_LIFE_S[kind])
+        now = fields.Datetime.now()
         is_bus = targets._name == "meter.bus"
         return self.sudo().create(
             [
@@ -61,7 +61,7 @@ class MeterOrder(models.Model):
                     "kind": kind,
                     "bus_id" if is_bus else "meter_id": target.id,
                     "circuit_id": False if is_bus else target.circuit_ids[:1].id,
-                    "expires_at": expires_at,
+                    "expires_at": now + timedelta(seconds=get_order_life_s(kind, target.is_sleeping)),
                     "reason": reason,
                     "source": source,
                     "requested_by": self.env.uid,

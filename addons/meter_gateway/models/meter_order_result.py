@@ -5,6 +5,10 @@ from odoo import api, fields, models
 #: What connectors write (pattern) and what it means; the first that fits counts.
 CONNECTOR_WORDS = (
     (r"^data of the order", "data"),
+    (r"not sent: set \d is in use", "set_in_use"),
+    (r"not sent: the meter does not tell which", "set_unknown"),
+    (r"not sent: the meter does not show", "switch_held"),
+    (r"shows the command it was given", "echo"),
     (r"count mismatch", "count"),
     (r"and the meter sleeps", "asleep"),
     (r"unknown (meter|circuit|target)|not in the configuration", "unknown"),
@@ -45,6 +49,14 @@ class MeterOrder(models.Model):
     def _get_result_sentences(self):
         return {
             "data": self.env._("The order's data is not usable."),
+            "set_in_use": self.env._(
+                "Not sent: the meter counts by this set now. Set the other set and its switch moment."
+            ),
+            "set_unknown": self.env._("Not sent: the meter does not tell which of its two sets is in use."),
+            "switch_held": self.env._(
+                "The switch moment was not sent, since what it switches to is not in the meter as wanted."
+            ),
+            "echo": self.env._("Not verified by a read-back: the meter shows only the command it was given."),
             "count": self.env._("The purchase count in the meter is not the one expected."),
             "asleep": self.env._("The meter sleeps and must report first."),
             "unknown": self.env._("The connector does not know this meter."),

@@ -6,10 +6,10 @@ from odoo.exceptions import AccessError, UserError
 from ..const import (
     DESIRED_STATES,
     OPEN_ORDER_STATES,
-    ORDER_LIFE_S,
     REPORTED_STATES,
     SWITCH_ORDER_KINDS,
     SWITCH_SOURCES,
+    get_order_life_s,
 )
 
 
@@ -175,7 +175,7 @@ class MeterSwitch(models.Model):
         self.ensure_one()
         kind = f"switch_{state}"
         self.env["meter.order"]._supersede(self.circuit_id)
-        limit = fields.Datetime.now() + timedelta(seconds=ORDER_LIFE_S[kind])
+        limit = fields.Datetime.now() + timedelta(seconds=get_order_life_s(kind, self.meter_id.is_sleeping))
         return self.env["meter.order"].create(
             {
                 "circuit_id": self.circuit_id.id,

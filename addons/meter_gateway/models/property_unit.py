@@ -1,7 +1,13 @@
 from odoo import models
 
 #: Alarm kinds that colour a unit.
-UNIT_ALARMS = ("switch_disobeyed", "switch_unexpected", "reading_conflict", "password_refused")
+UNIT_ALARMS = (
+    "switch_disobeyed",
+    "switch_by_hand",
+    "switch_unexpected",
+    "reading_conflict",
+    "password_refused",
+)
 
 
 class PropertyUnit(models.Model):

@@ -1,5 +1,7 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from freezegun import freeze_time
 from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
@@ -104,6 +106,84 @@ class TestCompleteness(MeterCase):
         gateways = self.open_alarms("readings_missing").filtered("gateway_id").gateway_id
         self.assertEqual(gateways, self.bus.gateway_id)
         self.assertEqual(self.open_alarms("readings_missing").meter_id, self.far_meter)
+
+    def test_a_voltage_is_no_reading_to_bill(self):
+        self.read(range(6))
+        self.env.cr.execute(
+            "INSERT INTO meter_reading_data (circuit_id, at, voltage_v, source) "
+            "SELECT %s, at, 220, 'scheduled' FROM generate_series(%s::timestamp, %s::timestamp, '1 minute') at",
+            [self.circuit.id, MIDNIGHT + timedelta(seconds=30), MIDNIGHT + timedelta(hours=23)],
+        )
+        self.assertEqual(self.refresh(), (24, 6, 0, 18))
+
+    def test_a_sleeping_meter_owes_one_report_a_day_within_26_hours(self):
+        self.far_meter.read_group = "default"
+        self.far_meter.bus_id.link_kind = "nbiot"
+        far = self.far_meter.circuit_ids
+        self.assertEqual(self.refresh(meter=self.far_meter), (1, 0, 0, 1))
+        self.read([25.5], far)  # half past one of the next day
+        self.assertEqual(self.refresh(meter=self.far_meter), (1, 1, 0, 0))
+        self.assertEqual(self.refresh(DAY + timedelta(days=1), meter=self.far_meter), (1, 1, 0, 0))
+        self.assertEqual(self.refresh(DAY + timedelta(days=2), meter=self.far_meter), (1, 0, 0, 1))
+        noon = MIDNIGHT + timedelta(days=1, hours=12)
+        self.rows._refresh(DAY + timedelta(days=1), noon)
+        self.rows._judge(noon)
+        self.assertFalse(
+            self.open_alarms("readings_missing").filtered(lambda a: a.meter_id == self.far_meter)
+        )
+
+    def test_a_sleeping_meter_is_offline_after_26_hours(self):
+        self.far_meter.gateway_id.link_kind = "nbiot"
+        self.assertTrue(self.far_meter.is_sleeping)
+        far = self.far_meter.circuit_ids
+        meters = self.env["meter.meter"]
+        at = datetime.fromtimestamp(self.now - 60, UTC).replace(tzinfo=None)
+        self.ingest([{"circuit": far, "at": self.now - 60, "total": "1.00"}])
+        for hours, state in ((25, "online"), (27, "offline")):
+            with freeze_time(at + timedelta(hours=hours)):
+                meters._cron_find_silent()
+            self.far_meter.invalidate_recordset()
+            self.assertEqual(self.far_meter.state, state, hours)
+
+    def test_days_are_counted_again_when_their_readings_come_at_last(self):
+        """Ten days of outage: what came later is counted although nobody looks at these days any more."""
+        at = datetime.fromtimestamp(self.now - 10 * 86400, UTC)
+        day = at.astimezone(ZoneInfo("Asia/Shanghai")).date()
+        self.assertEqual(self.refresh(day)[1], 0)
+        self.ingest([{"circuit": self.circuit, "at": self.now - 10 * 86400, "total": "1.00"}])
+        self.rows._cron_refresh()
+        self.assertEqual(self.rows.search([("meter_id", "=", self.meter.id), ("day", "=", day)]).received, 1)
+        self.assertFalse(self.env["meter.completeness.due"].search([]))
+        self.ingest([{"circuit": self.circuit, "at": self.now - 60, "total": "2.00"}])
+        self.assertFalse(self.env["meter.completeness.due"].search([]), "counted every hour anyway")
+
+    def test_every_day_is_judged_in_its_order(self):
+        others = (self.far_meter | self.water_meter).circuit_ids
+        for circuit in others:
+            self.read(range(72), circuit)
+        self.read(range(24), start=MIDNIGHT + timedelta(days=1))
+        for back in range(3):
+            self.refresh(DAY + timedelta(days=back))
+        self.rows._judge(MIDNIGHT + timedelta(days=3, hours=1))
+        alarm = self.env["meter.alarm"].search([("kind", "=", "readings_missing")], order="id")
+        self.assertEqual(alarm.mapped("state"), ["resolved", "open"])
+        self.assertEqual([str(DAY) in alarm[0].message, len(alarm)], [True, 2])
+        self.assertFalse(self.rows.search([("is_checked", "!=", True)]))
+        self.read(range(24), start=MIDNIGHT + timedelta(days=2))
+        self.refresh(DAY + timedelta(days=2))
+        self.rows._judge(MIDNIGHT + timedelta(days=3, hours=2))
+        self.assertFalse(self.open_alarms("readings_missing"), "filled after it was judged")
+
+    def test_who_reads_meters_may_have_days_counted_again(self):
+        self.refresh()
+        self.read(range(24))
+        row = self.rows.search([("meter_id", "=", self.meter.id)])
+        with self.assertRaises(AccessError):
+            row.with_user(self.make_user("u_auditor", "auditor")).action_count_again()
+        row.with_user(
+            self.make_user("u_power", "power_operator", buildings=self.building)
+        ).action_count_again()
+        self.assertEqual(row.missing, 0)
 
     def test_the_percent_of_a_period(self):
         self.read(range(18))

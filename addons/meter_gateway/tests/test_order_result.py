@@ -38,6 +38,13 @@ class TestOrderResult(MeterCase):
                 self.assertEqual((order.result, told), (words, sentence))
                 self.now += 1
 
+    def test_a_confirmed_order_may_be_unverified(self):
+        order = self.make_order("accepted")
+        words = "the meter shows the command it was given, not its contactor"
+        self.report(order, "confirmed", "off", detail=words)
+        self.assertEqual(order.state, "confirmed")
+        self.assertIn("Not verified by a read-back", order.result_text)
+
     def test_unknown_words_stay(self):
         order = self.make_order("accepted")
         self.report(order, "failed", detail="the moon is full")

@@ -1,4 +1,4 @@
-"""A month's invoice waits while the meters of the tenancy miss too many readings of it."""
+"""Money waits for readings: a month's invoice while too many are missing, invoice and refund while stored ones still come."""
 
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
@@ -44,6 +44,7 @@ class ContractContract(models.Model):
 
     def _check_month_complete(self, month):
         """Raise UserError while a meter misses more readings than the company allows; 0 = never."""
+        self._check_caught_up(month + relativedelta(months=1))
         limit = self.company_id.sudo().prepaid_invoice_completeness  # a setting, not a secret
         if not limit or self._get_month_invoice(month):
             return
@@ -59,6 +60,27 @@ class ContractContract(models.Model):
                     month=f"{month:%Y-%m}",
                     limit=limit,
                     meters=", ".join(missing),
+                )
+            )
+
+    def _check_caught_up(self, day):
+        """Raise UserError while charges from before this local day wait for readings that a connector still brings."""
+        self.ensure_one()
+        before = datetime.combine(day, time(), self._get_zone()).astimezone(UTC).replace(tzinfo=None)
+        waiting = self.env["prepaid.cursor"].sudo()  # whether there is any, not what it says
+        for occupancy in self._get_all_occupancies()[self]:
+            waiting |= waiting.search(
+                [
+                    ("is_waiting", "=", True),
+                    ("at", "<", min(before, occupancy.end_at or before)),
+                    ("installation_id.service_point_id.unit_id", "=", occupancy.unit_id.id),
+                ]
+            )
+        if waiting:
+            raise UserError(
+                self.env._(
+                    "%(points)s: readings stored during an outage are still on their way; charges wait for them.",
+                    points=", ".join(waiting.installation_id.service_point_id.mapped("display_name")),
                 )
             )
 

@@ -24,5 +24,9 @@ class PrepaidCursor(models.Model):
         digits=(18, 4), readonly=True, help="CT times VT ratio of the meter when last believed."
     )
     is_blocked = fields.Boolean(readonly=True, help="Waits for a person: see its review.")
+    is_waiting = fields.Boolean(
+        readonly=True, help="Waits for readings that the connector stored during an outage and still brings."
+    )
 
+    _waiting_idx = models.Index("(installation_id) WHERE is_waiting")
     _installation_uniq = models.UniqueIndex("(installation_id)", "An installation has one cursor.")

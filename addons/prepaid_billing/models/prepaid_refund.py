@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
@@ -141,8 +143,10 @@ class PrepaidRefund(models.Model):
         self.contract_id.check_access("read")
 
     def _check_balance(self):
-        """Nobody gets back more than the wallet holds."""
-        available = self.sudo().wallet_id._get_balance_decimal()
+        """Nobody gets back more than the wallet holds once all is charged."""
+        refund = self.sudo()  # the right to refund does not include rights on companies and wallets
+        refund.contract_id._check_caught_up(refund.company_id._get_prepaid_today() + timedelta(days=1))
+        available = refund.wallet_id._get_balance_decimal()
         if to_decimal(self.amount) > available:
             raise UserError(
                 self.env._(

@@ -51,6 +51,14 @@ WITH held AS MATERIALIZED (
 SELECT circuit_id FROM taken ORDER BY circuit_id
 """
 
+CAUGHT_UP = """
+SELECT i.circuit_id FROM prepaid_cursor p
+  JOIN meter_installation i ON i.id = p.installation_id
+  JOIN meter_circuit c ON c.id = i.circuit_id
+  LEFT JOIN meter_connector n ON n.id = c.connector_id
+ WHERE p.is_waiting AND (n.backlog_at IS NULL OR n.backlog_moved_at <= %(moving_since)s)
+"""
+
 
 class PrepaidSettlement(models.AbstractModel):
     """Readings -> charges -> entries -> policy.
@@ -96,8 +104,16 @@ class PrepaidSettlement(models.AbstractModel):
 
     @api.model
     def _cron_settle_due(self):
-        """What no job has settled (a lost job, a review decided, a tariff assigned)."""
+        """What no job has settled (a lost job, a review decided, a tariff assigned, a backlog that is in)."""
+        self._mark_caught_up()
         self._settle_due_committing()
+
+    @api.model
+    def _mark_caught_up(self):
+        """Due again: what waited for a backlog that is in, or that is not waited for any longer."""
+        limit = self.env["meter.connector"]._get_backlog_limit()
+        self.env.cr.execute(CAUGHT_UP, {"moving_since": limit})
+        self._mark_due([row[0] for row in self.env.cr.fetchall()])
 
     @api.model
     def _settle_due_committing(self):
@@ -145,7 +161,7 @@ class PrepaidSettlement(models.AbstractModel):
     def _settle(self, circuit_ids):
         """Charge all readings of these circuits that were not charged yet, enter them, and look at the supply."""
         self.env.flush_all()
-        batch = load.load(self.env.cr, circuit_ids)
+        batch = load.load(self.env.cr, circuit_ids, self.env["meter.connector"]._get_backlog_limit())
         results = [(work, *self._settle_work(work, batch.accumulators)) for work in batch.works]
         settled = [(work, result) for work, result, _problem in results if result]
         wallets = store.get_wallets(self.env.cr, self._get_contract_ids(settled))

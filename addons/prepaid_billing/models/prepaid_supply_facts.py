@@ -33,7 +33,7 @@ WITH tenancy AS MATERIALIZED (
        SELECT contract_id, sum(amount) / count(DISTINCT day) AS daily FROM prepaid_use_daily
         WHERE contract_id = ANY(%(ids)s) AND day >= %(since)s AND day < %(today)s GROUP BY contract_id),
      power AS (
-       SELECT p.contract_id, min(coalesce(l.total_at, '-infinity')) AS reading_at, bool_or(x.id IS NOT NULL) AS has_switch,
+       SELECT p.contract_id, min(coalesce(l.total_at, '-infinity')) AS reading_at, bool_or(x.id IS NOT NULL AND x.is_read_only IS NOT TRUE) AS has_switch,
               bool_or(x.desired = 'off' AND x.origin = 'policy') AS is_dark,
               bool_and(x.keep_power AND coalesce(x.keep_power_until > %(now)s, true)) FILTER (WHERE x.id IS NOT NULL) AS is_kept,
               max(x.keep_power_until) AS kept_until

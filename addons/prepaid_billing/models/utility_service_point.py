@@ -15,6 +15,11 @@ class UtilityServicePoint(models.Model):
     )
     tariff_sentence = fields.Text(related="tariff_id.sentence", string="Price")
     review_count = fields.Integer(compute="_compute_review_count", string="Readings to Review")
+    is_waiting = fields.Boolean(
+        "Waits for Stored Readings",
+        compute="_compute_is_waiting",
+        help="Charges over the end of a month, a move or a change of price wait for what the connector stored.",
+    )
 
     @api.depends("assignment_ids.valid_from", "assignment_ids.tariff_id")
     def _compute_tariff_id(self):
@@ -48,6 +53,14 @@ class UtilityServicePoint(models.Model):
     def _search_tariff_id(self, operator, value):
         assignments = self.env["utility.tariff.assignment"]._get_current()
         return [("assignment_ids", "in", assignments.filtered_domain([("tariff_id", operator, value)]).ids)]
+
+    def _compute_is_waiting(self):
+        waiting = self.env["prepaid.cursor"].search(
+            [("is_waiting", "=", True), ("installation_id.service_point_id", "in", self.ids)]
+        )
+        points = waiting.installation_id.service_point_id
+        for point in self:
+            point.is_waiting = point in points
 
     def _compute_review_count(self):
         counts = dict(

@@ -12,5 +12,5 @@ from .guards import Guard, Problem
 from .periods import get_month_cuts, get_period_start
 from .pricing import explain, price, price_step, round_fen
 from .registers import RATES, Reading, Use
-from .settle import Accumulator, ChargeDraft, Point, Settlement, Span, settle
+from .settle import Accumulator, ChargeDraft, Point, Settlement, Span, hold_back, settle
 from .spec import RatingError, Spec, TariffError, parse

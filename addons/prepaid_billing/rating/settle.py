@@ -4,7 +4,7 @@ The chain is gapless: each charge begins with the registers at which the last on
 where the payer changes and where the price changes. Use while nobody occupies the unit becomes a charge without a payer.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -85,6 +85,27 @@ def settle(point, readings, accumulators):
     return result
 
 
+def get_hard_cuts(point, start, end):
+    """Instants strictly between start and end at which a charge has to end: month, payer or price change."""
+    cuts = {at for span in (*point.payers, *point.tariffs) for at in (span.start, span.end) if at}
+    return {at for at in cuts if start < at < end} | set(get_month_cuts(start, end, point.zone))
+
+
+def hold_back(point, readings, waiting_from):
+    """`readings` that may be settled while the connector still has others from `waiting_from` on.
+
+    Up to there all are known. What comes after may be settled as far as no hard cut lies in the gap: across one, use
+    would be shared out between two months, payers or prices although a closer reading is on its way.
+    """
+    known = bisect_left([reading.at for reading in readings], waiting_from)
+    if known == len(readings):
+        return readings
+    last = readings[known - 1] if known else point.start
+    cuts = get_hard_cuts(point, last.at, readings[-1].at)
+    first_cut = min(cuts, default=readings[-1].at)
+    return [reading for reading in readings if reading.at <= first_cut]
+
+
 def _make_knots(point, readings):
     knots = [Knot(readings[0], Use())]
     for before, after in zip(readings, readings[1:], strict=False):
@@ -109,9 +130,7 @@ def _get_accepted_use(before, after, quantity):
 def _group(point, knots):
     """Lists of [before, after] pieces; within a list payer, price and month are the same, pieces end at local midnights."""
     start, end = knots[0].reading.at, knots[-1].reading.at
-    hard = set(get_month_cuts(start, end, point.zone))
-    for span in (*point.payers, *point.tariffs):
-        hard.update(at for at in (span.start, span.end) if at)
+    hard = get_hard_cuts(point, start, end)
     line = cut(knots, hard | set(get_day_cuts(start, end, point.zone)))
     pieces = []
     for before, after in zip(line, line[1:], strict=False):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from ..exact import exact_numbers
-from ..rating import Accumulator, Guard, Point, Reading, Span, TariffError, Use, parse
+from ..rating import Accumulator, Guard, Point, Reading, Span, TariffError, Use, hold_back, parse
 
 READINGS_PER_RUN = 500  # of one circuit; the rest waits for the next run
 RATED_KW = {"1": Decimal(18), "3": Decimal(54)}  # 80 A per phase, what direct meters carry at most
@@ -22,6 +22,7 @@ SELECT i.id, i.circuit_id, i.service_point_id, i.start_at, i.end_at, i.multiplie
        coalesce(p.meter_serial, m.serial) <> m.serial AS is_replaced,
        coalesce(p.meter_ratio, i.multiplier) <> m.ct_ratio * m.vt_ratio AS is_ratio_changed,
        m.serial, m.ct_ratio * m.vt_ratio AS meter_ratio,
+       CASE WHEN n.backlog_moved_at > %(moving_since)s THEN n.backlog_at END AS waiting_from,
        k.id AS kind_id, k.code AS kind_code, mm.phases, mm.prepaid_capacity, mm.prepaid_max_per_hour, mm.prepaid_has_rates,
        sp.building_id, sp.company_id, sp.unit_id, coalesce(s.tz, 'Asia/Shanghai') AS tz
   FROM meter_installation i
@@ -32,6 +33,7 @@ SELECT i.id, i.circuit_id, i.service_point_id, i.start_at, i.end_at, i.multiplie
   JOIN utility_kind k ON k.id = sp.kind_id
   JOIN property_building b ON b.id = sp.building_id
   JOIN property_site s ON s.id = b.site_id
+  LEFT JOIN meter_connector n ON n.id = m.connector_id
   LEFT JOIN prepaid_cursor p ON p.installation_id = i.id
  WHERE i.circuit_id = ANY(%(circuits)s)
    AND NOT coalesce(p.is_blocked, false)
@@ -96,6 +98,7 @@ class Work:
     readings: list = field(default_factory=list)
     review_ids: dict = field(default_factory=dict)  # {reading at: accepted review}
     is_cut_off: bool = False  # more readings wait
+    is_held_back: bool = False  # until the connector has brought what it stored
 
 
 @dataclass(slots=True)
@@ -104,14 +107,14 @@ class Batch:
     accumulators: dict  # {service point id: {(contract or 0, version, period): Accumulator}}
 
 
-def load(cr, circuit_ids, guard_factor=Decimal(1)):
-    """Everything that settling these circuits needs."""
+def load(cr, circuit_ids, moving_since, guard_factor=Decimal(1)):
+    """Everything that settling these circuits needs. Backlogs that did not move since `moving_since` are not waited for."""
     with exact_numbers(cr):
-        return _load(cr, circuit_ids, guard_factor)
+        return _load(cr, circuit_ids, moving_since, guard_factor)
 
 
-def _load(cr, circuit_ids, guard_factor):
-    rows = _fetch(cr, INSTALLATIONS, {"circuits": list(circuit_ids)})
+def _load(cr, circuit_ids, moving_since, guard_factor):
+    rows = _fetch(cr, INSTALLATIONS, {"circuits": list(circuit_ids), "moving_since": moving_since})
     works = {row["id"]: Work(row) for row in rows}
     if not works:
         return Batch([], {})
@@ -130,6 +133,7 @@ def _load(cr, circuit_ids, guard_factor):
     for work in works.values():
         work.review_ids = {at: review_id for at, (_quantity, review_id) in accepted[work.row["id"]].items()}
         work.point = _make_point(work.row, payers, tariffs, means, accepted, guard_factor)
+        _hold_back(work)
     return Batch(list(works.values()), _get_accumulators(cr, points, first))
 
 
@@ -190,6 +194,14 @@ def _fetch_readings(cr, works, ids, rated, first, patience=timedelta()):
     cr.execute(READINGS, params)
     for installation_id, at, total, *rates in cr.fetchall():
         works[installation_id].readings.append(_make_reading(at, total, rates))
+
+
+def _hold_back(work):
+    """Leave out readings that have to wait for older ones of the connector's backlog."""
+    waiting_from = work.row["waiting_from"]
+    readings = hold_back(work.point, work.readings, waiting_from) if waiting_from else work.readings
+    if len(readings) < len(work.readings):
+        work.readings, work.is_held_back, work.is_cut_off = readings, True, False
 
 
 def _get_tariffs(cr, points):

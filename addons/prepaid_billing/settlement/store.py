@@ -15,10 +15,12 @@ CHARGE_COLUMNS = (
 )
 
 CURSOR = """
-INSERT INTO prepaid_cursor (installation_id, at, total, t1, t2, t3, t4, rate_offset, meter_serial, meter_ratio, is_blocked)
+INSERT INTO prepaid_cursor (installation_id, at, total, t1, t2, t3, t4, rate_offset, meter_serial, meter_ratio, is_blocked,
+                            is_waiting)
 VALUES %s ON CONFLICT (installation_id) DO UPDATE
    SET at = excluded.at, total = excluded.total, t1 = excluded.t1, t2 = excluded.t2, t3 = excluded.t3, t4 = excluded.t4,
-       rate_offset = excluded.rate_offset, is_blocked = excluded.is_blocked
+       rate_offset = excluded.rate_offset, is_blocked = excluded.is_blocked,
+       is_waiting = excluded.is_waiting
 """
 
 ACCUMULATOR = """
@@ -132,6 +134,7 @@ def update_cursors(cr, results):
                 row["serial"],
                 row["multiplier"] if row["is_ratio_changed"] else row["meter_ratio"],
                 is_blocked,
+                work.is_held_back,
             )
         )
     if values:

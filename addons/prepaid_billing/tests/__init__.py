@@ -1,4 +1,5 @@
 from . import (
+    test_backlog,
     test_core_rights,
     test_counter,
     test_invoicing,

@@ -105,8 +105,11 @@ class SettlementCase(MeterFactory, TransactionCase):
             [("service_point_id", "=", (point or self.point).id)], limit=1
         )
 
-    def ingest(self, rows):
-        """rows: [(point, local time, total or {total, t1, ...})], as the connector sends them."""
+    def ingest(self, rows, waiting_from=None):
+        """rows: [(point, local time, total or {total, t1, ...})], as the connector sends them.
+
+        waiting_from: local time of the oldest reading that the connector stored and has not sent.
+        """
         payload = {"batch": "t", "circuit_id": [], "at": [], "source": []}
         names = ("total", "t1", "t2", "t3", "t4")
         payload |= {name: [] for name in names}
@@ -117,6 +120,8 @@ class SettlementCase(MeterFactory, TransactionCase):
             payload["source"].append("scheduled")
             for name in names:
                 payload[name].append(str(registers.get(name, "")))
+        if waiting_from:
+            payload["waiting_from"] = utc(waiting_from).replace(tzinfo=UTC).timestamp()
         self.env.flush_all()
         answer = self.face.api_ingest(payload)
         self.assertEqual(answer["exceptions"], [])

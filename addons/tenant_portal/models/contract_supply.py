@@ -50,7 +50,9 @@ class ContractContract(models.Model):
             "has_meter": bool(circuit),
             "serial": circuit.meter_id.serial,
             "total": values.get("total"),
-            "power_kw": values.get("power_kw") if point.kind_id.code == "power" else None,
+            "power_kw": circuit.meter_id._to_primary("power_kw", values.get("power_kw"))
+            if point.kind_id.code == "power"
+            else None,
             "at": values.get("total_at") or values.get("at"),
         }
 
@@ -61,10 +63,18 @@ class ContractContract(models.Model):
             return "none", "", False
         is_for_money = switch.desired == "off" and switch._is_tripped_by_policy()
         if switch.desired == "off" and switch.reported == "off":
+            if is_for_money and switch.is_closed_by_hand:
+                return "off", _("Top up; then somebody comes and closes the breaker by hand."), True
             if is_for_money:
                 return "off", _("Top up and it comes back by itself within seconds."), True
             return "off", _("Switched off by the property office. Please ask there."), False
         if switch.desired == "on" and switch.reported != "on":
+            if switch._get_hand_reason("on"):
+                return (
+                    "coming",
+                    _("The property office has been told; it is back when somebody has closed it by hand."),
+                    False,
+                )
             if switch.circuit_id.live_id.is_silent:
                 text = _("Ordered. The meter does not answer now; it is switched on as soon as it does.")
                 return "coming", text, False

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SettingsError
+from .nbiot.downlink import DownlinkSettings
 from .nbiot.endpoint import EndpointSettings
 from .odoo.client import OdooSettings
 
@@ -86,6 +87,8 @@ SETTINGS = (
         "file with the token typed into OneNET, readable by nobody else",
     ),
     Setting("nbiot", "allow", str, "", "networks that may push, with commas between; empty = all"),
+    Setting("nbiot", "downlink_url", str, "", "adapter that brings commands to the platform; empty = none"),
+    Setting("nbiot", "downlink_token_file", str, "", "file with its token, readable by nobody else"),
     Setting("health", "host", str, "127.0.0.1", "where the health page listens"),
     Setting("health", "port", int, 8470, "its port, 0 = no health page", high=65535),
     Setting(
@@ -112,6 +115,7 @@ class Settings:
     log_level: str
     log_form: str
     nbiot: EndpointSettings = EndpointSettings()
+    downlink: DownlinkSettings = DownlinkSettings()
 
     @property
     def outbox_file(self) -> Path:
@@ -217,6 +221,19 @@ def _nbiot(values: Mapping[str, Any], source: Source) -> EndpointSettings:
     )
 
 
+def _downlink(values: Mapping[str, Any], source: Source) -> DownlinkSettings:
+    """Commands switch supplies: never in clear text to another machine, never without a token."""
+    text, file = values["nbiot.downlink_url"], values["nbiot.downlink_token_file"]
+    if not text:
+        return DownlinkSettings()
+    url = _split_url(text, source, "nbiot", "downlink_url")
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        raise source.error("nbiot", "downlink_url", "http would send the token in clear text; use https")
+    if not file:
+        raise source.error("nbiot", "downlink_token_file", "is missing; the adapter must know who commands")
+    return DownlinkSettings(text, _read_secret(file, source, "nbiot", "downlink_token_file", "token"))
+
+
 def _settings(values: Mapping[str, Any], source: Source, environment: Mapping[str, str]) -> Settings:
     _check_url(values, source)
     ca_file = values["odoo.ca_file"] and str(_beside(values["odoo.ca_file"], source))
@@ -242,6 +259,7 @@ def _settings(values: Mapping[str, Any], source: Source, environment: Mapping[st
         log_level=values["log.level"],
         log_form=values["log.form"],
         nbiot=_nbiot(values, source),
+        downlink=_downlink(values, source),
     )
 
 
@@ -302,19 +320,24 @@ def _refuse_unknown(document: Mapping[str, Any], source: Source) -> None:
 
 
 def _check_url(values: Mapping[str, Any], source: Source) -> None:
-    url = urllib.parse.urlsplit(values["odoo.url"])
-    try:
-        _port = url.port
-    except ValueError:
-        raise source.error("odoo", "url", "the port is not a number up to 65535") from None
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise source.error("odoo", "url", f"{values['odoo.url']!r} is not like https://odoo.example.com")
+    url = _split_url(values["odoo.url"], source, "odoo", "url")
     if url.username or url.query or url.fragment:
         raise source.error("odoo", "url", "only scheme, host, port and path; the user stands in odoo.login")
-    if url.scheme == "http" and not _is_loopback(url.hostname) and not values["odoo.allow_http"]:
+    if url.scheme == "http" and not _is_loopback(url.hostname or "") and not values["odoo.allow_http"]:
         raise source.error(
             "odoo", "url", "http would send the key in clear text; use https (or set odoo.allow_http)"
         )
+
+
+def _split_url(text: str, source: Source, section: str, key: str) -> urllib.parse.SplitResult:
+    url = urllib.parse.urlsplit(text)
+    try:
+        _port = url.port
+    except ValueError:
+        raise source.error(section, key, "the port is not a number up to 65535") from None
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise source.error(section, key, f"{text!r} is not like https://odoo.example.com")
+    return url
 
 
 def _is_loopback(host: str) -> bool:

@@ -82,6 +82,19 @@ def test_little_is_needed_and_the_rest_has_sensible_values(file: Path) -> None:
             GOOD.replace('"key"', '"nokey"'), r"toml:5: odoo\.key_file: cannot read", id="no key file"
         ),
         pytest.param(GOOD + 'ca_file = "ca.pem"', r"toml:6: odoo\.ca_file: no such file", id="no ca file"),
+        pytest.param(
+            GOOD + '[nbiot]\ndownlink_url = "http://adapter.example.com"\ndownlink_token_file = "key"',
+            r"toml:7: nbiot\.downlink_url: http would send the token in clear text",
+            id="commands in clear text",
+        ),
+        pytest.param(
+            GOOD + '[nbiot]\ndownlink_url = "https://adapter.example.com/send"',
+            r"nbiot\.downlink_token_file: is missing",
+            id="commands of anybody",
+        ),
+        pytest.param(
+            GOOD + '[nbiot]\ndownlink_url = "adapter"', r"toml:7: nbiot\.downlink_url", id="no address"
+        ),
         pytest.param("odoo = 3", r"odoo: expected a section", id="no section"),
     ],
 )

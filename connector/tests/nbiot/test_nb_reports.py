@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import asdict
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import nbhelp as nb
 import pytest
 from meter_connector.nbiot import PushRefused, ctwing, onenet, payload
 from meter_connector.nbiot.decoding import Decoded, Roster, decode
+from meter_connector.nbiot.inbox import Inbox
 
 
 def roster() -> Roster:
@@ -150,7 +153,7 @@ def test_a_signed_data_point_of_the_old_suite_is_read() -> None:
 def test_a_signed_text_of_the_new_platform_is_read() -> None:
     content = {"deviceName": "water-1", "imei": nb.WATER_IMEI, "data": nb.water_frame().hex()}
     (push,) = onenet.parse(nb.onenet_new(content), nb.ONENET_TOKEN)
-    assert push.at == nb.NOON
+    assert push.at is None, "the outer time is not signed: the report is dated by its arrival"
     assert 1 in decode(push, roster(), nb.NOON).meters
 
 
@@ -214,3 +217,49 @@ def test_a_huge_document_is_looked_at_for_a_bounded_time() -> None:
     (push,) = ctwing.parse(nb.ctwing(payload=[base64.b64encode(b"\x68" * 4000).decode()] * 60))
     decode(push, roster(), nb.NOON)
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("depth", [33, 500, 700, 980, 5000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_json_nested_deeper_than_any_report_is_refused(depth: int, begin: str, end: str) -> None:
+    deep = begin * depth + "1" + end * depth
+    body = nb.ctwing(payload="@").replace(b'"@"', deep.encode())
+    with pytest.raises(PushRefused) as caught:
+        ctwing.parse(body)
+    assert caught.value.status == 400
+
+
+def test_json_as_deep_as_reports_may_be_reaches_the_disk() -> None:
+    deep = ("[" * 31 + "1" + "]" * 31).encode()
+    (push,) = ctwing.parse(nb.ctwing(payload="@").replace(b'"@"', deep))
+    assert json.dumps(asdict(push))
+
+
+def test_what_onenet_did_not_sign_moves_neither_time_nor_key() -> None:
+    content = {"type": 1, "imei": nb.WATER_IMEI, "value": nb.water_frame().hex()}
+    document = json.loads(nb.onenet_new(content))
+    replayed = json.dumps(document | {"time": document["time"] + 86_400_000, "id": "other"}).encode()
+    (first,), (again,) = (
+        onenet.parse(body, nb.ONENET_TOKEN) for body in (json.dumps(document).encode(), replayed)
+    )
+    assert first == again
+    assert first.at is None
+    (tomorrow,) = onenet.parse(nb.onenet_new(content, nonce="other"), nb.ONENET_TOKEN)
+    assert tomorrow.key != first.key
+
+
+def test_with_a_time_of_its_own_a_onenet_report_is_known_whatever_its_nonce() -> None:
+    bodies = [nb.onenet_old(nb.onenet_item(nb.water_frame()), nonce=nonce) for nonce in ("a", "b")]
+    first, again = (onenet.parse(body, nb.ONENET_TOKEN)[0] for body in bodies)
+    assert (first.key, first.at) == (again.key, nb.NOON)
+
+
+async def test_a_resting_meter_without_time_stamps_is_heard_again_and_again(tmp_path: Path) -> None:
+    """Equal contents: soon after one another a repetition, later a report of its own."""
+    body = nb.ctwing(nb.water_frame(), timestamp=None)
+    inbox = await Inbox.open(tmp_path / "nbiot.sqlite3")
+    new = [await inbox.put(ctwing.parse(body), nb.NOON + after) for after in (0, 60, 3000, 86400, 86460)]
+    assert new == [1, 0, 0, 1, 0]
+    dated = nb.ctwing(nb.water_frame())
+    assert [await inbox.put(ctwing.parse(dated), nb.NOON + after) for after in (0, 86400)] == [1, 0]
+    await inbox.close()

@@ -99,3 +99,36 @@ async def test_days_of_outage_cost_disk_and_no_memory(tmp_path: Path) -> None:
     assert stats.readings == 100_000
     assert grown < 3_000_000
     await outbox.close()
+
+
+async def test_each_batch_says_since_when_older_readings_wait(tmp_path: Path) -> None:
+    """Whoever bills must know with the first fresh reading, and learn when the last of the backlog is in."""
+    clock = Clock()
+    outbox = await Outbox.open(tmp_path / "outbox.sqlite3", clock)
+    backlog = rows(clock.now() - 5000, 250)
+    await outbox.put_readings(backlog)
+    await outbox.put_readings([Reading(7, clock.now(), {"total": "1.00"})])
+    catch_up = FreshFirst(outbox, clock)
+    told = []
+    while batch := await catch_up.fetch(100):
+        told.append((len(batch), catch_up.waiting_from))
+        await outbox.settle("readings", [row.row for row in batch])
+    assert told == [(1, backlog[0].at), (100, backlog[100].at), (100, backlog[200].at), (50, 0.0)]
+    await outbox.close()
+
+
+async def test_the_batch_at_odoo_carries_it(tmp_path: Path) -> None:
+    clock = Clock()
+    outbox = await Outbox.open(tmp_path / "outbox.sqlite3", clock)
+    backlog = rows(clock.now() - 5000, 1500)
+    await outbox.put_readings(backlog)
+    await outbox.put_readings([Reading(7, clock.now(), {"total": "1.00"})])
+    with FakeOdoo() as odoo:
+        client = make_client(OdooSettings(odoo.url, DATABASE, LOGIN, KEY, "xmlrpc"))
+        catch_up = FreshFirst(outbox, clock)
+        sender = Sender(readings_queue(OdooFace(client, clock), catch_up), outbox, clock, lambda: None)
+        await sender.flush()
+        told = [payload.get("waiting_from") for method, payload in odoo.calls if method == "api_ingest"]
+        assert told == [backlog[0].at, backlog[1000].at, None]
+        await client.close()
+    await outbox.close()

@@ -97,6 +97,12 @@ class Dlt645v2007Driver(Dlt645Driver[Frame]):
         word = self._decode(STATUS_WORD_3, payload).value
         return data.keeps_power(word if isinstance(word, str) else None)
 
+    async def _sets_in_use(self, line: Line, meter: Meter) -> Mapping[str, int]:
+        """By bits 0, 5, 10 and 11 of status word 3."""
+        payload = await self._read_di(line, meter, STATUS_WORD_3, SINGLE_BYTES, is_fresh=True)
+        word = self._decode(STATUS_WORD_3, payload).value
+        return data.sets_in_use(word) if isinstance(word, str) else {}
+
     async def alarm(self, line: Line, meter: Meter, is_on: bool) -> None:
         word = "on" if is_on else "off"
         await self._relay(line, meter, f"alarm_{word}", f"alarm {word}")

@@ -290,9 +290,10 @@ class Exchange:
                 self.stats.late += 1
                 return
         if getattr(frame, "is_answer", True) is not False:
-            self._tell_unknown("unasked", frame.encode().hex().upper())
+            self.tell_unknown("unasked", frame.encode().hex().upper())
 
-    def _tell_unknown(self, kind: str, text: str) -> None:
+    def tell_unknown(self, kind: str, text: str) -> None:
+        """A person should look at these bytes (hexadecimal)."""
         if self._on_unknown is not None:
             self._on_unknown(Unknown(kind, text))
 
@@ -303,7 +304,7 @@ class Exchange:
         fresh = issues[issues.index(seen) + 1 :] if seen in issues else issues
         for issue in fresh:
             if issue.kind != "expired":
-                self._tell_unknown(issue.kind, issue.hex)
+                self.tell_unknown(issue.kind, issue.hex)
         if issues:
             self._issues_seen[id(decoder)] = issues[-1]
 

@@ -29,6 +29,8 @@ def parse(body: bytes) -> list[p.Push]:
     if not device and not imei:
         raise p.PushRefused(422, "no_device", "neither deviceId nor IMEI says which device reports")
     stamp = document.get("timestamp")
+    at = p.milliseconds(stamp)
     content = document.get("payload", document)
-    key = p.make_key(PLATFORM, device or imei, stamp, [kind, content])
-    return [p.Push(key, PLATFORM, device, imei, p.milliseconds(stamp), kind, content)]
+    numbers = [] if at is not None else [document.get("upPacketSN"), document.get("upDataSN")]
+    key = p.make_key(PLATFORM, device or imei, stamp, [kind, content, *numbers])
+    return [p.Push(key, PLATFORM, device, imei, at, kind, content, is_dated=at is not None)]

@@ -21,6 +21,9 @@ SCHEMA_DIR = Path(__file__).parent / "schema"
 KEPT_S = 7 * 86400.0
 """OneNET repeats for under three hours, CTWing three times; a week outlasts a proxy or platform that keeps more."""
 
+REPEATED_S = 3600.0
+"""Of a CTWing report without its time stamp: an hour outlasts three repetitions and the minute in which the platform pauses."""
+
 MAX_WAITING = 20_000
 """Reports not yet decoded. Decoding takes milliseconds; so many wait only while the outbox refuses (its disk is full)."""
 
@@ -72,7 +75,7 @@ class Inbox:
             waiting = db.execute("SELECT count(*) FROM pushes WHERE push IS NOT NULL").fetchone()[0]
             if waiting + len(pushes) > self._max_waiting:
                 raise OutboxFullError(self.path, f"{waiting} reports wait to be decoded")
-            rows = [(push.key, now, json.dumps(asdict(push))) for push in pushes]
+            rows = [(_key(db, push, now), now, json.dumps(asdict(push))) for push in pushes]
             before = db.total_changes
             db.executemany(
                 "INSERT INTO pushes (key, received_at, push) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
@@ -118,3 +121,14 @@ class Inbox:
             db.execute("DELETE FROM pushes WHERE push IS NULL AND id <= ?", (newest - MAX_KEPT,))
 
         await self._writer.run(job)
+
+
+def _key(db: sqlite3.Connection, push: Push, now: float) -> str:
+    """A report without a date is a repetition of an equal one for REPEATED_S; afterwards it is a new one."""
+    if push.is_dated:
+        return push.key
+    known = db.execute(
+        "SELECT key FROM pushes WHERE key >= ? || '@' AND key < ? || 'A' AND received_at > ? LIMIT 1",
+        (push.key, push.key, now - REPEATED_S),
+    ).fetchone()
+    return str(known[0]) if known else f"{push.key}@{now:.3f}"

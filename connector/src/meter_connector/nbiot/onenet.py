@@ -53,7 +53,7 @@ def parse(body: bytes, token: str) -> list[p.Push]:
     items = content if isinstance(content, list) else [content]
     if len(items) > p.MAX_PUSHES:
         raise p.PushRefused(413, "too_many", f"{len(items)} reports in one request, at most {p.MAX_PUSHES}")
-    return [_push(item, document) for item in items]
+    return [_push(item, nonce) for item in items]
 
 
 def _verify(token: str, nonce: str, given: str, texts: list[str]) -> None:
@@ -113,13 +113,15 @@ def _content(message: object) -> Any:
         ) from None
 
 
-def _push(item: object, document: Mapping[str, Any]) -> p.Push:
+def _push(item: object, nonce: str) -> p.Push:
+    """What is not signed counts for nothing: an item without `at` is known by the request's nonce, and dated by its arrival."""
     if not isinstance(item, dict):
         raise p.PushRefused(422, "not_a_report", "msg is not an object")
     number = item.get("type")
     kind = KINDS.get(number, "other") if isinstance(number, int) else "other"
-    stamp = item.get("at", document.get("time"))
+    stamp = item.get("at")
+    at = p.milliseconds(stamp)
     device = p.name_of(item.get("dev_id") or item.get("deviceId") or item.get("deviceName"))
     imei = p.imei_of(item.get("imei"))
-    key = p.make_key(PLATFORM, device or imei, stamp, item)
-    return p.Push(key, PLATFORM, device, imei, p.milliseconds(stamp), kind, item)
+    key = p.make_key(PLATFORM, device or imei, stamp if at is not None else nonce, item)
+    return p.Push(key, PLATFORM, device, imei, at, kind, item)

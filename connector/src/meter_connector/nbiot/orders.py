@@ -36,8 +36,8 @@ _BUS = Bus(0, 1, Link("serial"), ())
 
 
 class Downlink(Protocol):
-    """The way of a command to a device, through its platform. The platforms' interfaces for it are not among our facts: a site that has
-    one brings it."""
+    """The way of a command to a device, through its platform. The platforms' interfaces for it are not among our facts: a site brings
+    an adapter (downlink.py)."""
 
     async def send(self, imei: str, frame: bytes, ttl_s: int) -> None:
         """The platform has the command and drops it after `ttl_s`. LinkError: perhaps it has not; MeterRefusedError: it will not."""

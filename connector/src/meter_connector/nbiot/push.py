@@ -14,6 +14,9 @@ MAX_BODY = 256 * 1024
 MAX_PUSHES = 200
 """Reports in one request."""
 
+MAX_DEPTH = 32
+"""Objects and lists within one another; what is deeper is no report, and nothing that reads it later has to fear for its stack."""
+
 _IMEI = re.compile(r"[0-9]{14,17}\Z")
 _PLAIN = re.compile(r"[\x21-\x7e]{1,128}\Z")
 
@@ -31,7 +34,8 @@ class PushRefused(Exception):  # noqa: N818 - a finding, answered to the platfor
 class Push:
     """One report. `at` is epoch seconds of the report (not of the measurement), None when the platform said none.
 
-    `key` is equal for repetitions of the same report and for nothing else: platform, device, time, hash of the content.
+    `key` is equal for repetitions of the same report and for nothing else: platform, device, time, hash of the content. Where nothing in a
+    report tells it from an equal one of another day, `is_dated` is False: only what comes soon after it is a repetition.
     """
 
     key: str
@@ -41,14 +45,32 @@ class Push:
     at: float | None
     kind: str
     content: Any
+    is_dated: bool = True
 
 
 def read_json(body: bytes) -> Any:
     """The document of a request; PushRefused when it is none."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        document = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise PushRefused(400, "not_json", "the body is not JSON in UTF-8") from None
+    if _is_deeper_than(document, MAX_DEPTH):
+        raise PushRefused(400, "too_deep", f"JSON nested deeper than {MAX_DEPTH}")
+    return document
+
+
+def _is_deeper_than(document: object, limit: int) -> bool:
+    level = [document]
+    for _depth in range(limit + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def canonical(content: object) -> str:

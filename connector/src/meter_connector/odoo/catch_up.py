@@ -4,7 +4,8 @@
           backlog, oldest first       | fresh, oldest first
           one batch in turn           | one batch in turn
 
-Within each of both a circuit's readings keep their order. The times are in the readings, so that Odoo puts both together.
+Within each of both a circuit's readings keep their order. The times are in the readings, so that Odoo puts both together; each batch says
+from when on older readings still wait, so that whoever bills does not take a gap for the whole story.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class FreshFirst:
         self._clock = clock
         self._boundary = 0
         self._is_fresh_turn = False
+        self.waiting_from = 0.0
+        """Time of the oldest reading of the backlog that is not in the batch fetched last; 0 = none is left behind."""
 
     @property
     def is_catching_up(self) -> bool:
@@ -32,7 +35,16 @@ class FreshFirst:
         return self._boundary > 0
 
     async def fetch(self, limit: int, held: Sequence[int] = ()) -> list[StoredReading]:
-        """The next batch."""
+        """The next batch; `waiting_from` then belongs to it."""
+        batch = await self._next(limit, held)
+        self.waiting_from = 0.0
+        if self._boundary:
+            self.waiting_from = await self._outbox.oldest_reading_at(
+                self._boundary, [item.row for item in batch]
+            )
+        return batch
+
+    async def _next(self, limit: int, held: Sequence[int]) -> list[StoredReading]:
         if not self._boundary:
             items = await self._outbox.readings(limit, held)
             since = self._clock.now() - FRESH_S

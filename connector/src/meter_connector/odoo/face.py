@@ -81,10 +81,10 @@ class OdooFace:
         answer = await self.client.call("api_config", {"since": since})
         return None if answer.get("unchanged") else answer
 
-    async def ingest(self, readings: Sequence[Reading]) -> Answers:
+    async def ingest(self, readings: Sequence[Reading], waiting_from: float = 0.0) -> Answers:
         """Readings as columns, each joined by commas into one text: a tenth of the work for the XML parsers.
 
-        A column nobody has a value for stays away.
+        A column nobody has a value for stays away. `waiting_from`: since when older readings wait that are not in here, 0 = none.
         """
         payload: dict[str, Any] = {
             "batch": new_name(),
@@ -99,6 +99,8 @@ class OdooFace:
         extras = [json_text(reading.extras) if reading.extras else "" for reading in readings]
         if any(extras):
             payload["extras"] = extras
+        if waiting_from:
+            payload["waiting_from"] = waiting_from
         return _answers("api_ingest", await self.client.call("api_ingest", payload), len(readings))
 
     async def events(self, events: Sequence[Event]) -> Answers:

@@ -108,6 +108,15 @@ def newest_before(db: sqlite3.Connection, at: float) -> int:
     return int(row[0]) if row and row[1] < at else 0
 
 
+def oldest_reading_at(db: sqlite3.Connection, before: int, without: Sequence[int]) -> float:
+    """Time of the first reading of rows <= before that is not among the rows `without`; 0 = there is none."""
+    row = db.execute(
+        "SELECT at FROM readings WHERE id <= ? AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1",
+        (before, json.dumps(list(without))),
+    ).fetchone()
+    return float(row[0]) if row else 0.0
+
+
 def contacts(db: sqlite3.Connection) -> dict[int, float]:
     """When each circuit's energy was read last, also before a restart."""
     return dict(db.execute("SELECT circuit_id, at FROM contacts"))
@@ -171,8 +180,9 @@ def replace_progress(db: sqlite3.Connection, result: OrderResult) -> None:
 def fetch_results(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -> list[StoredResult]:
     """The oldest that wait; none of the orders in `held`."""
     rows = db.execute(
-        "SELECT id, order_id, generation, state, reported, at, detail, data FROM results ORDER BY id LIMIT ?",
-        (limit,),
+        "SELECT id, order_id, generation, state, reported, at, detail, data FROM results"
+        " WHERE order_id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+        (json.dumps(list(held)), limit),
     )
     return [StoredResult(row[0], OrderResult(*row[1:])) for row in rows]
 

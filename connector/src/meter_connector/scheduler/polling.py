@@ -80,11 +80,15 @@ class MeterPoll:
         self.answered_at = now
         if was_silent:
             return True
+        self.asked(now, keys)
+        return False
+
+    def asked(self, now: float, keys: frozenset[str]) -> None:
+        """These keys had their turn, whatever came of it: their groups are due again on the grid."""
         of_model = keys_of(self.meter.model)
         for group, period in self.periods().items():
             if of_model[group] <= keys:
                 self.due[group] = self._next_on_grid(group, period, now)
-        return False
 
     def failed(self, now: float) -> bool:
         """A sweep got no answer; True when the meter is silent from now on."""

@@ -133,7 +133,7 @@ def columns_to_rows(payload: dict[str, Any]) -> list[dict[str, Any]]:
     columns = {
         key: value if isinstance(value, list) else value.split(",")
         for key, value in payload.items()
-        if key != "batch"
+        if key not in ("batch", "waiting_from")
     }
     columns["circuit_id"] = [int(value) for value in columns["circuit_id"]]
     columns["at"] = [float(value) for value in columns["at"]]
