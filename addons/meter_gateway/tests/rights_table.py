@@ -28,6 +28,7 @@ RECORDS = {
     "meter.bus":                    "rwcu rwcu .... r... r... r... r... rwcu .... .... ....",
     "meter.circuit":                "rwcu r... .... r... r... r... rwc. rwcu .... .... ....",
     "meter.completeness":           "r... r... .... r... r... r... r... r... .... .... ....",
+    "meter.completeness.due":       ".... .... .... .... .... .... .... .... .... .... ....",
     "meter.connector":              "r... r... r... r... r... r... r... rwcu .... .... ....",
     "meter.discovery":              "rwcu rwcu .... .... r... .... .... rwcu .... .... ....",
     "meter.discovery.line":         "rw.. rw.. .... .... r... .... .... rw.. .... .... ....",
@@ -145,6 +146,7 @@ METHODS = {
         "action_open_meter": EVERYBODY,
     },
     "meter.completeness": {
+        "action_count_again": READING,
         "action_get_map": STAFF,
         "action_open_readings": EVERYBODY,
     },
