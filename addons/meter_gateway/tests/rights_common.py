@@ -2,11 +2,12 @@
 
 import json
 
-from odoo import fields
+from odoo import Command, fields
 from odoo.tests import new_test_user
 
 from .common import MeterCase
 
+ALWAYS = Command.create({"from_hour": 0, "to_hour": 24})
 #: Refusals are what is asked for; Odoo logs each.
 QUIET = (
     "odoo.addons.base.models.ir_model",
@@ -47,15 +48,17 @@ class RightsCase(MeterCase):
         event = env["meter.event"].create(event | {"key": "w", "kind": "frame_unknown", "at": now})
         profile = env["meter.parameter.profile"].create({"name": "P", "model_id": meter.model_id.id})
         kinds = env["meter.parameter.type"].search([("model_id", "=", meter.model_id.id)])
-        kind, line_kind = kinds[0], kinds.filtered(lambda kind: kind.name == "overload_power")
-        line = {"profile_id": profile.id, "type_id": line_kind.id, "value": "8"}
-        plan = env["meter.supply.plan"].create({"name": "Hours"})
-        period = env["meter.supply.period"].create({"plan_id": plan.id, "from_hour": 0, "to_hour": 24})
+        kind = kinds.filtered(lambda kind: kind.name == "overload_power")
+        line = {"profile_id": profile.id, "type_id": kind.id, "value": "8"}
+        plan = env["meter.supply.plan"].create({"name": "Hours", "period_ids": [ALWAYS]})
+        period = plan.period_ids
         meter.write({"parameter_profile_id": profile.id, "supply_plan_id": plan.id})
         search = env["meter.discovery"].create({"bus_id": cls.bus.id})
         found = {"discovery_id": search.id, "address": "9", "protocol": "dlt645-2007", "state": "new"}
         batch = env["meter.parameter.batch"].create({"name": "B", "kind": "write"})
-        env["meter.order"]._place("read", meter).batch_id = batch
+        order = env["meter.order"]._place("write_parameters", meter, {"values": {}})
+        order.batch_id = batch
+        order._finish("failed", "x")
         issue = {"connector_id": cls.connector.id, "circuit_id": cls.circuit.id, "verdict": "rejected"}
         cls.ingest(cls, [{"circuit": cls.circuit, "at": cls.now - 7200, "total": "1"}])
         cls.ingest(cls, [{"circuit": cls.circuit, "at": cls.now, "total": "2"}])
@@ -74,6 +77,7 @@ class RightsCase(MeterCase):
             env["meter.purchase"].create({"meter_id": meter.id, "amount": 5}),
             env["meter.parameter"].create({"meter_id": meter.id, "type_id": kind.id, "wanted": "8"}),
             env["meter.completeness"].create(place | {"day": "2026-01-02", "expected": 1}),
+            env["meter.completeness.due"].create({"day": "2026-01-02"}),
             env["meter.ingest.issue"].create(issue | {"content": json.dumps({}), "digest": "d"}),
         ]  # fmt: skip
 
@@ -109,5 +113,5 @@ class RightsCase(MeterCase):
             "meter.purchase": {"meter_id": meter.id, "amount": 7},
             "meter.read.group": {"name": "N", "code": "n1"},
             "meter.supply.period": {"plan_id": cls.records["meter.supply.plan"].id},
-            "meter.supply.plan": {"name": "N"},
+            "meter.supply.plan": {"name": "N", "period_ids": [ALWAYS]},
         }.get(model, {})

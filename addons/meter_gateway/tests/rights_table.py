@@ -28,6 +28,7 @@ RECORDS = {
     "meter.bus":                    "rwcu rwcu .... r... r... r... r... rwcu .... .... ....",
     "meter.circuit":                "rwcu r... .... r... r... r... rwc. rwcu .... .... ....",
     "meter.completeness":           "r... r... .... r... r... r... r... r... .... .... ....",
+    "meter.completeness.due":       ".... .... .... .... .... .... .... .... .... .... ....",
     "meter.connector":              "r... r... r... r... r... r... r... rwcu .... .... ....",
     "meter.discovery":              "rwcu rwcu .... .... r... .... .... rwcu .... .... ....",
     "meter.discovery.line":         "rw.. rw.. .... .... r... .... .... rw.. .... .... ....",
@@ -120,4 +121,155 @@ MENUS = {
     "meter_parameter_profile_menu": "power water auditor manager super",
     "meter_supply_plan_menu": "power water auditor manager super",
     "meter_read_group_menu": "power water auditor manager super",
+}
+
+STAFF = EVERYBODY + " far"
+ANYBODY = STAFF + " tenant nobody connector"
+SWITCHING = "power manager super"
+SETTING = "power super"
+READING = "power water reader manager super"
+ANY_OPERATOR = "power water super"
+
+#: Who gets something from each public method when it is called on the record of building A, or on a wizard made for it. A
+#: page that opens and shows this user nothing is nothing.
+METHODS = {
+    "meter.alarm": {
+        "action_acknowledge": READING,
+        "action_make_partitions": READING,
+        "action_open_target": EVERYBODY,
+        "action_resolve": READING,
+    },
+    "meter.bus": {
+        "action_discover": ANY_OPERATOR,
+    },
+    "meter.circuit": {
+        "action_open_meter": EVERYBODY,
+    },
+    "meter.completeness": {
+        "action_count_again": READING,
+        "action_get_map": STAFF,
+        "action_open_readings": EVERYBODY,
+    },
+    "meter.connector": {
+        "action_create_key": "super",
+        "action_create_nbiot_token": "super",
+        "action_revoke_key": "super",
+        "action_view_gateways": STAFF,
+        "action_view_meters": STAFF,
+    },
+    "meter.connector.key.wizard": {
+        "action_create": "super",
+    },
+    "meter.discovery": {
+        "action_adopt_all": ANY_OPERATOR,
+        "action_cancel": ANY_OPERATOR,
+        "action_refresh": ANYBODY,
+        "action_start": ANY_OPERATOR,
+    },
+    "meter.discovery.line": {
+        "action_adopt": ANY_OPERATOR,
+        "action_move_here": ANY_OPERATOR,
+        "action_open_meter": "power water auditor super",
+    },
+    "meter.frame": {
+        "action_decode": ANY_OPERATOR,
+        "action_seen": ANY_OPERATOR,
+    },
+    "meter.gateway": {
+        "action_read_now": READING,
+        "action_view_meters": EVERYBODY,
+    },
+    "meter.ingest.issue": {
+        "action_done": READING,
+    },
+    "meter.keep.power.wizard": {
+        "action_apply": SWITCHING,
+    },
+    "meter.map.import.wizard": {
+        "action_apply": "super",
+        "action_template": "super",
+    },
+    "meter.meter": {
+        "action_alarm_off": SETTING,
+        "action_alarm_on": SETTING,
+        "action_end_keep_power": SWITCHING,
+        "action_get_curve": EVERYBODY,
+        "action_get_panel": EVERYBODY,
+        "action_keep_power": SWITCHING,
+        "action_purchase": "power water cashier super",
+        "action_read_items": READING,
+        "action_read_now": READING,
+        "action_read_parameters": SETTING,
+        "action_read_prepayment": READING,
+        "action_restore": SWITCHING,
+        "action_set_parameters": SETTING,
+        "action_set_supply_plan": SETTING,
+        "action_switch_off": SWITCHING,
+        "action_switch_on": SWITCHING,
+        "action_sync_clock": SETTING,
+        "action_view_alarms": EVERYBODY,
+        "action_view_orders": EVERYBODY,
+        "action_view_readings": EVERYBODY,
+        "action_view_use": EVERYBODY,
+    },
+    "meter.model": {
+        "action_import_map": "super",
+        "action_view_meters": STAFF,
+    },
+    "meter.order": {
+        "action_cancel_read": READING,
+    },
+    "meter.overview": {
+        "action_get_data": STAFF,
+    },
+    "meter.parameter": {
+        "action_keep_meters_value": SETTING,
+        "action_read_back": SETTING,
+        "action_send_again": SETTING,
+    },
+    "meter.parameter.batch": {
+        "action_refresh": ANYBODY,
+        "action_send_again": SETTING,
+        "action_view_parameters": "power water auditor super",
+    },
+    "meter.parameter.profile": {
+        "action_choose_meters": "power far super",
+        "action_read_back": "power far super",
+        "action_send": "power far super",
+        "action_view_parameters": EVERYBODY,
+    },
+    "meter.parameter.wizard": {
+        "action_apply": SETTING,
+    },
+    "meter.purchase": {
+        "action_cancel": "power cashier super",
+        "action_check": "power cashier super",
+        "action_send": "power cashier super",
+        "action_settle_arrived": SETTING,
+        "action_settle_not_arrived": SETTING,
+    },
+    "meter.read.items.wizard": {
+        "action_read": READING,
+        "action_refresh": "power water far reader manager super",
+    },
+    "meter.restore.wizard": {
+        "action_apply": SWITCHING,
+    },
+    "meter.supply.plan": {
+        "action_view_meters": EVERYBODY,
+    },
+    "meter.supply.plan.wizard": {
+        "action_apply": SETTING,
+    },
+    "meter.switch": {
+        "action_end_keep_power": SWITCHING,
+        "action_keep_power": SWITCHING,
+        "action_restore": SWITCHING,
+        "action_switch_off": SWITCHING,
+        "action_switch_on": SWITCHING,
+        "action_view_history": EVERYBODY,
+    },
+    "meter.switch.wizard": {
+        "action_apply": SWITCHING,
+    },
 }

@@ -159,10 +159,12 @@ class TestShared(MeterCase):
     # -- meters -------------------------------------------------------------------------------------
 
     def test_hours_and_profiles_are_not_written_past_their_buttons(self):
-        never = self.env["meter.supply.plan"].create({"name": "Never"})
+        mornings = self.env["meter.supply.plan"].create(
+            {"name": "Mornings", "period_ids": [Command.create({"from_hour": 6, "to_hour": 7})]}
+        )
         for user in (self.manager, self.operator, self.water_operator, self.far_operator, self.chief):
             for vals in (
-                {"supply_plan_id": never.id},
+                {"supply_plan_id": mornings.id},
                 {"supply_plan_id": False},
                 {"parameter_profile_id": False},
             ):

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..money.fen import to_decimal, to_fen
 
@@ -25,7 +25,24 @@ class PaymentTransaction(models.Model):
         for vals in vals_list:
             if vals.get("wallet_id"):
                 vals["wallet_fen"] = to_fen(vals["amount"])
-        return super().create(vals_list)
+        transactions = super().create(vals_list)
+        transactions._check_wallet_writer()
+        return transactions
+
+    def write(self, vals):
+        self._check_wallet_writer()
+        result = super().write(vals)
+        self._check_wallet_writer()
+        return result
+
+    def _check_wallet_writer(self):
+        """Accountants may write transactions; those that pay into a wallet come from payment pages and providers, by code
+        that runs as superuser, whichever provider it is."""
+        forged = self.browse() if self.env.su else self.sudo().filtered("wallet_id")
+        if forged:
+            raise AccessError(
+                self.env._("%s pays into a wallet: it is not written by hand.", forged[0].reference)
+            )
 
     @api.constrains("wallet_id", "currency_id")
     def _check_wallet_currency(self):

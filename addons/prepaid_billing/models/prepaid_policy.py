@@ -19,7 +19,7 @@ class PrepaidPolicy(models.Model):
 
     _name = "prepaid.policy"
     _description = "Trip Policy"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "property.facts.mixin"]
     _order = "company_id, sequence, id"
 
     name = fields.Char(required=True, tracking=True)

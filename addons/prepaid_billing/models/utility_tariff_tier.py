@@ -7,6 +7,7 @@ from .utility_tariff_version import _to_text
 class UtilityTariffTier(models.Model):
     _name = "utility.tariff.tier"
     _description = "Tariff Tier"
+    _inherit = ["property.facts.mixin"]
     _order = "version_id, is_last, upto, id"
 
     version_id = fields.Many2one("utility.tariff.version", required=True, index=True, ondelete="cascade")

@@ -1,6 +1,7 @@
 """Each role as the wrong user: buildings, functions, tenants of other tenants."""
 
 from odoo.exceptions import AccessError
+from odoo.models import MAGIC_COLUMNS
 from odoo.tests import new_test_user, tagged
 
 from .core_common import SettlementCase
@@ -24,6 +25,7 @@ READ_ONLY = (
     "prepaid.accumulator",
 )
 PRICES = ("utility.tariff", "utility.tariff.version", "utility.tariff.tier", "utility.tariff.assignment")
+HOUSE = ("meter.", "prepaid.", "property.", "utility.", "audit.", "contract.contract")
 MAY_PRICE = {"accountant", "supervisor"}
 
 
@@ -57,6 +59,36 @@ class TestCoreRights(SettlementCase):
                     for operation in ("write", "create", "unlink"):
                         self.assertFalse(records.has_access(operation), operation)
             self.assertFalse(self.env["prepaid.settlement.due"].with_user(user).has_access("read"))
+
+    def test_facts_are_guarded_wherever_people_write(self):
+        """Every model of this house that a group writes or creates, and that has read-only columns."""
+        rights = self.env["ir.model.access"].search([("group_id", "!=", False)])
+        written = rights.filtered(lambda right: right.perm_write or right.perm_create).model_id
+        ours = {
+            name for name in written.mapped("model") if name.startswith(HOUSE) and name in self.env.registry
+        }
+        self.assertIn("prepaid.refund", ours)
+        for name in sorted(ours):
+            model = self.env[name]
+            fields = [field for field in model._fields.values() if field.name not in MAGIC_COLUMNS]
+            facts = [field.name for field in fields if field.store and field.column_type and field.readonly]
+            if facts and not model._transient:
+                with self.subTest(model=name):
+                    self.assertTrue(hasattr(model, "_is_fact"), facts)
+
+    def test_facts_of_prices_and_policies_are_not_written(self):
+        user = self.make_role("accountant")
+        version = self.flat.version_ids[:1]
+        policy = self.env["prepaid.policy"].create({"name": "P"})
+        batch = self.env["prepaid.invoice.batch"].create({"month": "2025-07-01"})
+        table = [
+            (version, "state"), (version, "definition"), (version, "kind_id"), (policy, "sequence"),
+            *((batch, name) for name in ("company_id", "month", "state", "total_count", "done_count", "failed_contract_ids")),
+        ]  # fmt: skip
+        for record, name in table:
+            value = record._fields[name].convert_to_write(record[name], record)
+            with self.subTest(model=record._name, field=name), self.assertRaises(AccessError):
+                record.with_user(user).write({name: value})
 
     def test_prices_are_set_by_the_tariff_function_only(self):
         for role in ROLES:

@@ -67,6 +67,26 @@ class TestOnlineTopup(OnlineCase):
         self.assertEqual([call.args[1] for call in evaluate.call_args_list], ["topup"])
         self.assertEqual(self._run_check().state, "ok")
 
+    def test_an_accountant_makes_no_money_by_hand(self):
+        transaction = self._make_transaction(50)
+        mine = transaction.with_user(self.accountant)
+        for vals in ({"state": "done"}, {"amount": 500}, {"wallet_fen": 50000}, {"wallet_id": False}):
+            with self.subTest(vals=vals), self.assertRaises(AccessError):
+                mine.write(vals)
+        vals = {
+            "provider_id": self.provider.id,
+            "payment_method_id": transaction.payment_method_id.id,
+            "reference": "by hand",
+            "amount": 500,
+            "currency_id": transaction.currency_id.id,
+            "partner_id": transaction.partner_id.id,
+        }
+        with self.assertRaises(AccessError), self.env.cr.savepoint():
+            mine.create(vals | {"wallet_id": self.wallet.id, "state": "done"})
+        other = mine.create(vals | {"reference": "another"})
+        with self.assertRaises(AccessError):
+            other.wallet_id = self.wallet
+
     def test_post_processing_again_credits_nothing_more(self):
         transaction = self._make_transaction(50)
         self._pay(transaction)

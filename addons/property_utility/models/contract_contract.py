@@ -1,11 +1,14 @@
 from odoo import Command, api, fields, models
 from odoo.exceptions import ValidationError
 
+#: Facts of a tenancy; the contract's own read-only fields are written by its own code on users' behalf.
+TENANCY_FACTS = ("tenancy_state", "building_ids", "moved_in_at", "moved_out_at")
 AUDITED_FIELDS = ("account_number", "partner_id", "invoice_partner_id", "is_tenancy", "active")
 
 
 class ContractContract(models.Model):
-    _inherit = "contract.contract"
+    _name = "contract.contract"
+    _inherit = ["contract.contract", "property.facts.mixin"]
 
     is_tenancy = fields.Boolean(string="Tenancy", index=True, copy=True)
     account_number = fields.Char(
@@ -51,6 +54,10 @@ class ContractContract(models.Model):
         "(company_id, account_number) WHERE account_number IS NOT NULL",
         "A tenancy with this account number exists already.",
     )
+
+    @api.model
+    def _is_fact(self, name):
+        return name in TENANCY_FACTS and super()._is_fact(name)
 
     @api.model
     def _group_expand_tenancy_state(self, states, domain):

@@ -42,6 +42,24 @@ class TestScopes(EstateCase):
                     with self.assertRaises(AccessError):
                         record.with_user(user).read([record._rec_name or "name"])
 
+    def test_what_is_computed_is_not_written(self):
+        manager = self.user("property_manager", self.building_a)
+        occupancy = self.tenancy_a.occupancy_ids
+        table = {
+            self.tenancy_a: ("tenancy_state", "building_ids", "moved_in_at", "moved_out_at"),
+            self.unit_a1: ("building_id", "site_id", "company_id", "state"),
+            self.point_a1: ("floor_id", "company_id"),
+            self.building_a: ("company_id",),
+            occupancy: ("building_id", "company_id"),
+            occupancy.occupant_ids: ("building_id", "unit_id"),
+        }
+        for record, names in table.items():
+            for name in names:
+                value = record._fields[name].convert_to_write(record[name], record)
+                with self.subTest(model=record._name, field=name), self.assertRaises(AccessError):
+                    record.with_user(manager).write({name: value})
+        self.tenancy_a.with_user(manager).write({"name": "Renamed"})
+
     def test_without_a_scope_nothing_is_seen_and_with_all_buildings_also_later_ones(self):
         nobody = self.user("joint_operator")
         self.assertFalse(self.env["property.unit"].with_user(nobody).search([]))
