@@ -24,6 +24,7 @@
         "views/meter_discovery_views.xml",
         "wizards/meter_parameter_wizard_views.xml",
         "wizards/meter_read_items_wizard_views.xml",
+        "wizards/meter_load_profile_wizard_views.xml",
         "wizards/meter_restore_wizard_views.xml",
         "wizards/meter_supply_plan_wizard_views.xml",
         "views/meter_supply_plan_views.xml",

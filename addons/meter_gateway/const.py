@@ -51,6 +51,7 @@ ORDER_KINDS = [
     ("read", "Read Now"),
     ("sync_clock", "Set Clock"),
     ("read_items", "Read Values"),
+    ("read_profile", "Read Load Profile"),
     ("read_parameters", "Read Parameters"),
     ("write_parameters", "Write Parameters"),
     ("purchase", "Purchase"),
@@ -63,9 +64,11 @@ ORDER_KINDS = [
 ]
 SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
 #: Orders that change nothing in a meter and may be cancelled by whoever may read meters.
-READ_ORDER_KINDS = ("read", "read_items", "read_parameters", "read_prepayment", "discover")
+READ_ORDER_KINDS = ("read", "read_items", "read_profile", "read_parameters", "read_prepayment", "discover")
 #: Orders whose end says nothing before the meter's own count does; silence never makes them a failure.
 COUNTED_ORDER_KINDS = ("purchase",)
+#: Orders of which it is noted that a connector has got them: only those nobody has can be taken back.
+HANDED_OUT_KINDS = (*COUNTED_ORDER_KINDS, "write_parameters")
 #: An order's data and a result's data travel as JSON text of at most so many characters.
 MAX_ORDER_DATA = 60000
 ORDER_STATES = [
@@ -96,7 +99,8 @@ ORDER_LIFE_S = {
     "read": 10 * 60,
     "sync_clock": 3600,
     "read_items": 10 * 60,
-    "read_parameters": 3600,
+    "read_profile": 10 * 60,
+    "read_parameters": 12 * 3600,
     "write_parameters": 24 * 3600,
     "purchase": 3600,
     "read_prepayment": 10 * 60,
@@ -127,6 +131,8 @@ ORDERS_POLL_S = 1.0
 #: later slot. The connector calls them silent by the same time (``nbiot/service.py``).
 SLEEPING_PERIOD_S = 24 * 3600
 SLEEPING_SILENT_S = 26 * 3600
+#: Protocols whose switches the connector can command behind a platform (``nbiot/orders.py`` has the same).
+SLEEPING_SWITCH_PROTOCOLS = ("cjt188", "dlt645-2007")
 #: Without a word for so long a connector counts as offline.
 CONNECTOR_SILENT_S = 60
 #: Readings that a connector still has are waited for until none of them came for so many hours.

@@ -11,8 +11,8 @@ def find_label(env, name):
     labels = {
         "trip_delay": _("Trip delay"),
         "trip_current_threshold": _("Trip current threshold"),
-        "overload_power": _("Overload power"),
-        "overload_delay": _("Overload delay"),
+        "overload_power": _("Overload event: power"),
+        "overload_delay": _("Overload event: delay"),
         "malignant_power_step": _("Malignant load: power step"),
         "malignant_power_factor": _("Malignant load: power factor"),
         "temperature_limit": _("Temperature limit"),

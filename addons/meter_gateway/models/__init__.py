@@ -1,5 +1,6 @@
 # ruff: noqa: I001 - tables are made in this order; views over tables come after them
 from . import meter_config_mixin
+from . import meter_shared_mixin
 from . import meter_read_group
 from . import meter_connector
 from . import meter_connector_user
@@ -36,6 +37,7 @@ from . import meter_parameter_profile
 from . import meter_supply_plan
 from . import meter_switch_keep_power
 from . import meter_switch_plan
+from . import meter_supply_plan_meter
 from . import meter_purchase
 from . import meter_purchase_result
 from . import meter_meter_orders
@@ -46,6 +48,7 @@ from . import meter_event
 from . import meter_frame
 from . import meter_alarm
 from . import meter_alarm_values
+from . import meter_event_details
 from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve

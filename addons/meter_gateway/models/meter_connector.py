@@ -12,7 +12,7 @@ class MeterConnector(models.Model):
 
     _name = "meter.connector"
     _description = "Connector"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "property.facts.mixin"]
     _order = "name, id"
 
     name = fields.Char(required=True, tracking=True)

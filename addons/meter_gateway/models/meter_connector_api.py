@@ -117,6 +117,7 @@ class MeterConnector(models.Model):
         if not rows:
             raise AccessError(self.env._("This user belongs to no connector."))
         orders = [_prepare_order(row) for row in rows if row[1] and (row[1], row[2]) not in known]
+        self.env["meter.order"].sudo()._note_handed_out(orders)  # a connector has no rights on orders
         return {"orders": orders, "server_time": time.time(), "config_version": rows[0][0]}
 
     @api.model

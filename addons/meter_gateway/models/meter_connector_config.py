@@ -55,7 +55,7 @@ class MeterConnector(models.Model):
         }
 
     def _prepare_meter(self, meter):
-        plan, profile = meter._get_active_plan(), meter.parameter_profile_id
+        plan, profile = meter._get_configured_plan(), meter.parameter_profile_id
         recovers = meter.has_switch and profile.is_auto_recovery
         return {
             "id": meter.id,

@@ -27,7 +27,7 @@ class MeterMeter(models.Model):
     _name = "meter.meter"
     _description = "Meter"
     _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin"]
-    _scope_fields = ("building_id", "bus_id")
+    _scope_fields = ("building_id", "bus_id", "model_id")
     _order = "name, id"
     _rec_names_search = ["name", "serial", "address"]
 
@@ -117,6 +117,7 @@ class MeterMeter(models.Model):
         "Not as Ordered", compute="_compute_switch_state", search="_search_is_mismatch"
     )
     is_kept_on = fields.Boolean("Keep Power", compute="_compute_switch_state")
+    is_kept_in_meter = fields.Boolean("Keep Power in the Meter", compute="_compute_switch_state")
     is_locked = fields.Boolean("Locked", compute="_compute_switch_state")
     is_read_only = fields.Boolean("Can Only Be Read", compute="_compute_switch_state")
     hand_reason = fields.Char("By Hand", compute="_compute_switch_state")
@@ -198,12 +199,20 @@ class MeterMeter(models.Model):
             for name in LIVE_COLUMNS:
                 meter[f"live_{name}"] = float(meter._to_primary(name, row.get(name)) or 0)
 
-    @api.depends("circuit_ids.switch_id.reported", "circuit_ids.switch_id.desired")
+    @api.depends(
+        "circuit_ids.switch_id.reported",
+        "circuit_ids.switch_id.desired",
+        "circuit_ids.switch_id.keep_power",
+        "circuit_ids.switch_id.keep_power_meter",
+        "circuit_ids.switch_id.is_locked",
+        "circuit_ids.switch_id.hand_reason",
+    )
     def _compute_switch_state(self):
         for meter in self:
             states = set(meter.circuit_ids.switch_id.mapped("reported"))
             meter.is_mismatch = any(meter.circuit_ids.switch_id.mapped("is_mismatch"))
             meter.is_kept_on = any(meter.circuit_ids.switch_id.mapped("keep_power"))
+            meter.is_kept_in_meter = any(meter.circuit_ids.switch_id.mapped("keep_power_meter"))
             meter.is_locked = any(meter.circuit_ids.switch_id.mapped("is_locked"))
             meter.is_read_only = any(meter.circuit_ids.switch_id.mapped("is_read_only"))
             meter.hand_reason = meter.circuit_ids.switch_id[:1].hand_reason

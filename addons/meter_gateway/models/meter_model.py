@@ -13,7 +13,7 @@ class MeterModel(models.Model):
 
     _name = "meter.model"
     _description = "Meter Model"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.config.mixin", "property.facts.mixin"]
     _order = "manufacturer, name, id"
 
     name = fields.Char(required=True, translate=True)

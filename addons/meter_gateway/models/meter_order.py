@@ -21,6 +21,7 @@ class MeterOrder(models.Model):
 
     _name = "meter.order"
     _description = "Order"
+    _inherit = ["property.facts.mixin"]
     _order = "id desc"
 
     kind = fields.Selection(ORDER_KINDS, required=True, readonly=True)
@@ -47,7 +48,12 @@ class MeterOrder(models.Model):
     result = fields.Char(readonly=True)
     data = fields.Text("Order Data", readonly=True, help="JSON object that travels with the order.")
     result_data = fields.Text("Answer", readonly=True, help="JSON object that came back.")
-    attempts = fields.Integer("Times Delivered", readonly=True)
+    attempts = fields.Integer(
+        "Times Delivered",
+        default=0,
+        readonly=True,
+        help="Of purchases and settings: 0 = no connector ever got it.",
+    )
 
     _generation_uniq = models.UniqueIndex(
         "(circuit_id, generation) WHERE kind IN ('switch_on', 'switch_off')",

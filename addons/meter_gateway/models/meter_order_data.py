@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..const import OPEN_ORDER_STATES, get_order_life_s
+from ..const import HANDED_OUT_KINDS, OPEN_ORDER_STATES, get_order_life_s
 
 
 class MeterOrder(models.Model):
@@ -76,6 +76,16 @@ class MeterOrder(models.Model):
         """The open order of a kind for a meter, or empty."""
         domain = [("meter_id", "=", meter.id), ("kind", "=", kind), ("state", "in", OPEN_ORDER_STATES)]
         return self.search(domain, limit=1)
+
+    @api.model
+    def _note_handed_out(self, orders):
+        """A connector gets these (``api_orders``): from now on they may be carried out, whatever is heard of them."""
+        ids = [order["id"] for order in orders if order["kind"] in HANDED_OUT_KINDS]
+        if ids:
+            self.env.cr.execute(
+                "UPDATE meter_order SET attempts = COALESCE(attempts, 0) + 1 WHERE id = ANY(%s)", [ids]
+            )
+            self.browse(ids).invalidate_recordset(["attempts"])
 
     def _follow(self, state, data, at):
         """What follows from a result; kinds with consequences have a method ``_follow_<kind>(state, data, at)``.

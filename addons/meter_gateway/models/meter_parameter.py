@@ -61,8 +61,15 @@ class MeterParameter(models.Model):
             return
         if not user.has_group(PARAMETERS_GROUP):
             raise AccessError(self.env._("You have no right to set meters."))
+        self._check_reach(meters)
+
+    @api.model
+    def _check_reach(self, meters):
+        """Utility and building of these meters belong to the user, whatever the function; raises AccessError."""
+        if self.env.su:
+            return
         meters.check_access("read")  # the record rules know the user's buildings
-        allowed = set(user.allowed_kind_ids.mapped("code"))
+        allowed = set(self.env.user.allowed_kind_ids.mapped("code"))
         forbidden = meters.sudo().filtered(lambda meter: allowed and meter.kind_id.code not in allowed)
         if forbidden:
             raise AccessError(
@@ -86,6 +93,7 @@ class MeterParameter(models.Model):
         spelled = {model: self._spell(model, values) for model in meters.model_id}
         rows = self.sudo()  # rights were checked; states have no writer of their own
         now = fields.Datetime.now()
+        rows._take_back(rows.search([("meter_id", "in", meters.ids), ("name", "in", list(values))]))
         for meter in meters.sudo():
             found = rows._get_rows(meter, list(values))
             before = {name: row.wanted or row.shown or None for name, row in found.items()}
@@ -186,6 +194,43 @@ class MeterParameter(models.Model):
         )
         rows.write({"state": "pending", "reason": False, "order_id": False})
         self.sudo()._send(rows.meter_id, self.env._("Sent again"))
+
+    @api.model
+    def _take_back(self, rows):
+        """Orders with these settings that no connector ever got are not carried out; what else was in them goes with the next."""
+        orders = rows.filtered(lambda row: row.state == "pending").order_id.filtered(
+            lambda order: order.state == "pending" and not order.attempts
+        )
+        for order in orders:
+            others = self.search([("order_id", "=", order.id), ("state", "=", "pending")])
+            order._finish("superseded", self.env._("A newer change took its place."))
+            others.order_id = False
+
+    def action_withdraw(self):
+        """Pending settings that no connector ever got are not wanted any more."""
+        self._check_right(self.meter_id)
+        rows = self.sudo().filtered(lambda row: row.state == "pending")
+        meters = rows.meter_id
+        rows._take_back(rows)
+        free = rows.filtered(lambda row: row.order_id.state not in OPEN_ORDER_STATES)
+        if not free:
+            raise UserError(
+                self.env._("The connector has it already: wait for what the meter shows, then set it anew.")
+            )
+        for row in free:
+            before = {row.name: row.wanted}
+            row.write(
+                {
+                    "wanted": False,
+                    "state": "read",
+                    "order_id": False,
+                    "reason": self.env._("Withdrawn before it was sent."),
+                }
+            )
+            self.env["audit.entry"]._log(
+                "meter.parameters", row.meter_id, before=before, after={row.name: None}
+            )
+        self.sudo()._send(meters, self.env._("Sent again"))
 
     def action_keep_meters_value(self):
         """What the meter shows is right: want that."""

@@ -73,16 +73,31 @@ class MeterParameterBatch(models.Model):
         failed = self.order_ids.filtered(lambda order: order.state in ("failed", "expired", "superseded"))
         meters = failed.meter_id
         if self.kind == "read":
+            names = {
+                meter: order._read_data().get("names") or ()
+                for meter, order in failed.grouped("meter_id").items()
+            }
             failed.sudo().batch_id = False  # each meter counts once
-            self.env["meter.parameter"]._request_read(meters, (), self)
+            for meter, wanted in names.items():
+                self.env["meter.parameter"]._request_read(meter, wanted, self)
             return
         rows = self.env["meter.parameter"].search(
-            [("meter_id", "in", meters.ids), ("state", "in", ("different", "refused", "failed"))]
+            [
+                ("meter_id", "in", meters.ids),
+                ("batch_id", "=", self.id),
+                ("state", "in", ("different", "refused", "failed")),
+            ]
         )
         self.env["meter.parameter"]._check_right(meters)
         failed.sudo().batch_id = False
         rows.sudo().write({"state": "pending", "reason": False, "order_id": False, "batch_id": self.id})
         rows.sudo()._send(rows.sudo().meter_id, self.reason or "")
+
+    def action_withdraw(self):
+        """What no connector has yet is not sent."""
+        self.ensure_one()
+        rows = self.env["meter.parameter"].search([("batch_id", "=", self.id), ("state", "=", "pending")])
+        rows.action_withdraw()
 
     def action_refresh(self):
         """Show how far it is now."""

@@ -27,13 +27,16 @@ class MeterOrder(models.Model):
         """Read back values and refusals; only newer ones than are known, and nothing of it raises."""
         shown = data.get("parameters") if isinstance(data.get("parameters"), dict) else {}
         refused = data.get("refused") if isinstance(data.get("refused"), dict) else {}
-        if not shown and not refused:
+        unanswered = data.get("unanswered") if isinstance(data.get("unanswered"), dict) else {}
+        if not shown and not refused and not unanswered:
             return
-        rows = self.env["meter.parameter"].sudo()._get_rows(self.meter_id, [*shown, *refused])
+        rows = self.env["meter.parameter"].sudo()._get_rows(self.meter_id, [*shown, *refused, *unanswered])
         for name, row in rows.items():
             if row.shown_at and row.shown_at > at:
                 continue
-            if name in refused:
+            if name in unanswered:
+                row._note_unanswered(self, str(unanswered[name])[:200])
+            elif name in refused:
                 row._note_refused(self, str(refused[name])[:200], at)
             else:
                 text = shown[name]
@@ -65,6 +68,12 @@ class MeterParameter(models.Model):
             )
             vals |= {"state": "applied" if is_equal else "different", "reason": False}
         self.write(vals)
+
+    def _note_unanswered(self, order, reason):
+        """Silence says nothing of the setting: what is known of it stays, with a note. What was sent is judged at the order's end."""
+        self.ensure_one()
+        if self.state != "pending" or self.order_id == order:
+            self.reason = reason
 
     def _note_refused(self, order, reason, at):
         self.ensure_one()

@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 from odoo import fields, models
 
 COUNT_MISMATCH = "count mismatch"
+#: How a connector's word for an order begins that it let expire without sending anything.
+NEVER_SENT = "expired before"
 
 
 class MeterMeter(models.Model):
@@ -87,7 +89,12 @@ class MeterOrder(models.Model):
     def _follow_purchase(self, state, data, at):
         if state in ("received", "accepted") or not self.purchase_id:
             return
-        self.purchase_id.sudo()._note_result(state, data, self.result or "", at)
+        purchase, detail = self.purchase_id.sudo(), self.result or ""
+        is_unsent = state == "expired" and (not self.attempts or detail.startswith(NEVER_SENT))
+        if is_unsent and purchase.state == "sent":
+            purchase._end("failed", self.env._("Nothing was sent to the meter; it may be sent again."))
+            return
+        purchase._note_result(state, data, detail, at)
 
 
 class MeterPurchase(models.Model):

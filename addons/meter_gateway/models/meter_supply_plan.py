@@ -15,7 +15,8 @@ class MeterSupplyPlan(models.Model):
 
     _name = "meter.supply.plan"
     _description = "Timed Supply"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.shared.mixin", "meter.config.mixin"]
+    _shared_parts = frozenset(("period_ids",))
     _order = "name, id"
 
     name = fields.Char(required=True, translate=True)
@@ -36,7 +37,21 @@ class MeterSupplyPlan(models.Model):
         return frozenset(("active", "kept_by", "period_ids"))
 
     def _get_config_connectors(self):
-        return self.meter_ids.connector_id
+        return (
+            self.sudo().meter_ids.connector_id
+        )  # whoever may change the hours: all that keep them must know
+
+    def _get_shared_meters(self):
+        return self.meter_ids
+
+    def _prepare_shared_audit(self):
+        hours = [period._prepare_setting() for period in self.period_ids.sorted("from_hour")]
+        return {
+            "name": self.name,
+            "active": self.active,
+            "kept_by": self.kept_by,
+            "hours": ", ".join(hours),
+        }
 
     @api.depends("meter_ids")
     def _compute_meter_count(self):
@@ -47,6 +62,14 @@ class MeterSupplyPlan(models.Model):
     def _compute_summary(self):
         for plan in self:
             plan.summary = "; ".join(plan.period_ids.mapped("summary"))
+
+    @api.constrains("name", "active", "kept_by", "period_ids")
+    def _check_periods(self):
+        for plan in self:
+            if not plan.period_ids:
+                raise ValidationError(
+                    self.env._("Timed supply %s needs at least one period with supply.", plan.name)
+                )
 
     def _prepare_document(self):
         """The plan as the connector gets it (``api_config``)."""
@@ -66,7 +89,7 @@ class MeterSupplyPlan(models.Model):
         self.ensure_one()
         local = pytz.utc.localize(at).astimezone(pytz.timezone(tz or "Asia/Shanghai"))
         hour = local.hour + local.minute / 60 + local.second / 3600
-        return any(
+        return not self.period_ids or any(
             period[WEEKDAYS[local.weekday()]] and period.from_hour <= hour < period.to_hour
             for period in self.period_ids
         )
@@ -82,7 +105,7 @@ class MeterSupplyPeriod(models.Model):
 
     _name = "meter.supply.period"
     _description = "Period of Supply"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.shared.mixin", "meter.config.mixin"]
     _order = "plan_id, from_hour, id"
 
     plan_id = fields.Many2one("meter.supply.plan", required=True, ondelete="cascade", index=True)
@@ -106,13 +129,40 @@ class MeterSupplyPeriod(models.Model):
         return frozenset(("plan_id", "from_hour", "to_hour", *WEEKDAYS))
 
     def _get_config_connectors(self):
-        return self.plan_id.meter_ids.connector_id
+        return self.plan_id._get_config_connectors()
+
+    def _get_shared(self):
+        return self.plan_id
+
+    @api.model
+    def _get_shared_of(self, vals_list):
+        return self.plan_id.browse({vals["plan_id"] for vals in vals_list if vals.get("plan_id")})
 
     @api.constrains(*WEEKDAYS)
     def _check_weekdays(self):
         for period in self:
             if not period._get_weekdays():
                 raise ValidationError(self.env._("A period needs at least one weekday."))
+
+    @api.constrains("from_hour", "to_hour")
+    def _check_length(self):
+        for period in self:
+            if _clock(period.from_hour) >= _clock(period.to_hour):
+                raise ValidationError(
+                    self.env._(
+                        "Timed supply %(plan)s, period %(period)s: a period lasts at least a minute.",
+                        plan=period.plan_id.name,
+                        period=period.summary,
+                    )
+                )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_last(self):
+        for plan in self.plan_id:
+            if not plan.period_ids - self:
+                raise ValidationError(
+                    self.env._("Timed supply %s needs at least one period with supply.", plan.name)
+                )
 
     def _get_weekdays(self):
         """1 = Monday."""
@@ -141,7 +191,13 @@ class MeterMeter(models.Model):
     _inherit = "meter.meter"
 
     supply_plan_id = fields.Many2one(
-        "meter.supply.plan", string="Timed Supply", ondelete="restrict", index="btree_not_null", tracking=True
+        "meter.supply.plan",
+        string="Timed Supply",
+        ondelete="restrict",
+        index="btree_not_null",
+        tracking=True,
+        readonly=True,  # assigned by its button alone, which checks the right, asks for a reason and is audited
+        copy=False,
     )
 
     def _get_config_fields(self):
@@ -176,7 +232,8 @@ class MeterMeter(models.Model):
         self.ensure_one()
         plan = self._get_active_plan()
         now = now or fields.Datetime.now()
-        tz = self.circuit_ids[:1].tz
+        connector = self.sudo().connector_id  # whoever keeps the hours goes by the connector's clock
+        tz = connector._get_timezone() if connector else self.circuit_ids[:1].tz
         return bool(plan) and not (
             plan._is_supply_time(now, tz) and plan._is_supply_time(now - PLAN_GRACE, tz)
         )

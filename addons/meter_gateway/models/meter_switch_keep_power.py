@@ -1,6 +1,14 @@
 """Keep-power in the meter itself: it then refuses every trip, whoever commands it."""
 
-from odoo import fields, models
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..const import OPEN_ORDER_STATES
+
+#: A meter that would not end keep-power is asked again after so long.
+ASK_AGAIN = timedelta(minutes=10)
 
 
 class MeterSwitch(models.Model):
@@ -23,6 +31,14 @@ class MeterSwitch(models.Model):
 
     def _set_keep_power(self, until, reason, in_meter=False):
         """``in_meter``: order it in the meters that can, besides refusing trips here."""
+        locked = self.filtered("is_locked")
+        if locked:
+            raise UserError(
+                self.env._(
+                    "Locked after protective trips: %s. Look at it and use Restore first; then keep power on.",
+                    ", ".join(locked.mapped("display_name")),
+                )
+            )
         result = super()._set_keep_power(until, reason)
         for switch in self.filtered(lambda switch: in_meter and switch.can_keep_power):
             switch._order_keep_power("keep_power_on", reason)
@@ -31,12 +47,35 @@ class MeterSwitch(models.Model):
         return result
 
     def _clear_keep_power(self, reason):
+        """Here, and in the meter as long as it may still keep power: it would refuse every trip."""
         kept = self.filtered("keep_power")
         result = super()._clear_keep_power(reason)
-        for switch in kept.filtered("keep_power_meter"):
+        for switch in self.filtered(lambda switch: switch.keep_power_meter and not switch._is_ending()):
             switch._order_keep_power("keep_power_off", reason)
             switch.sudo().keep_power_meter = "ending"  # rights were checked by whoever calls
         kept.sudo().connector_id._bump_config_version()
+        return result
+
+    def _is_ending(self):
+        """Is its end ordered already?"""
+        domain = [("circuit_id", "=", self.circuit_id.id), ("kind", "=", "keep_power_off")]
+        return bool(
+            self.env["meter.order"].sudo().search([*domain, ("state", "in", OPEN_ORDER_STATES)], limit=1)
+        )
+
+    @api.model
+    def _cron_reconcile(self):
+        """A meter that keeps power although nobody wants it any more is asked again, until it shows that it does not."""
+        result = super()._cron_reconcile()
+        before = fields.Datetime.now() - ASK_AGAIN
+        for switch in self.search([("keep_power", "=", False), ("keep_power_meter", "!=", False)]):
+            last = self.env["meter.order"].search(
+                [("circuit_id", "=", switch.circuit_id.id), ("kind", "=", "keep_power_off")],
+                order="id desc",
+                limit=1,
+            )
+            if not last or (last.state not in OPEN_ORDER_STATES and last.done_at <= before):
+                switch._clear_keep_power(self.env._("Asked again"))
         return result
 
     def _order_keep_power(self, kind, reason):

@@ -31,6 +31,53 @@ class MeterSwitch(models.Model):
         readonly=True, help="Tripped too often to protect wiring and people; only a person restores it."
     )
     locked_at = fields.Datetime(readonly=True)
+    obeyed_generation = fields.Integer(
+        readonly=True,
+        help="The newest wish that the switch was seen to follow; off after that it went by itself.",
+    )
+
+    def _note_desired(self, state, reason, source, expires_at):
+        result = super()._note_desired(state, reason, source, expires_at)
+        self._note_followed()
+        return result
+
+    def _note_reported(self, reported, at, generation=None):
+        is_news = super()._note_reported(reported, at, generation)
+        self._note_followed()
+        return is_news
+
+    def _note_changed(self):
+        """A supply that went off by itself rests before it is ordered on again: perhaps it protects somebody."""
+        self._note_followed()
+        for switch in self.filtered(lambda switch: switch._has_gone_off()):
+            wait = timedelta(
+                seconds=switch._get_recovery_wait_s(switch.meter_id.parameter_profile_id.is_auto_recovery)
+            )
+            at = fields.Datetime.now() + wait
+            switch.next_try_at = max(switch.next_try_at or at, at)
+        return super()._note_changed()
+
+    def _note_followed(self):
+        for switch in self:
+            if switch.reported == switch.desired and switch.obeyed_generation != switch.generation:
+                switch.obeyed_generation = switch.generation
+
+    def _has_gone_off(self):
+        """Off without an order, after it was on as wanted."""
+        self.ensure_one()
+        is_off = self.desired == "on" and self.reported == "off"
+        return bool(
+            is_off
+            and self.generation
+            and self.obeyed_generation == self.generation
+            and not (self.is_locked or self._get_open_order() or self._is_off_by_plan())
+        )
+
+    def _get_recovery_wait_s(self, is_kept):
+        """Seconds until Odoo orders on again; ``is_kept``: first the connector's turn, then ours."""
+        wait = self._get_setting("meter_gateway.recovery_delay_s", RECOVERY_DELAY_S)
+        kept = 2 * self.meter_id.parameter_profile_id.recovery_delay_s + MARGIN_S
+        return max(wait, kept) if is_kept else wait
 
     def _note_protective_trip(self, kind, at, is_kept=False):
         """The meter cut the supply by itself. It comes back after a while; after three in a row it is locked.
@@ -42,9 +89,7 @@ class MeterSwitch(models.Model):
         if last and at <= last:
             return
         trips = self.protective_trips + 1 if last and at - last <= IN_A_ROW else 1
-        wait = self._get_setting("meter_gateway.recovery_delay_s", RECOVERY_DELAY_S)
-        if is_kept:  # first the connector's turn, then ours
-            wait = max(wait, 2 * self.meter_id.parameter_profile_id.recovery_delay_s + MARGIN_S)
+        wait = self._get_recovery_wait_s(is_kept)
         self.write(
             {
                 "protective_trips": trips,

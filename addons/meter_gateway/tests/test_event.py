@@ -54,6 +54,54 @@ class TestEvent(MeterCase):
         self.send(self.event("l", "recovery_locked", at=self.now + 400, **place))
         self.assertTrue(self.switch.is_locked)
 
+    def test_what_a_meter_noted_is_shown_with_labels_and_opens_its_alarm(self):
+        place = {"meter_id": self.meter.id, "circuit_id": self.circuit.id}
+        data = {
+            "count": 3,
+            "new": 1,
+            "begin": "2026-11-21 12:00:00",
+            "operator": "00000001",
+            "values": {"forward active": "12.00 kWh"},
+        }
+        self.send(self.event("t", "trip_recorded", data=data, **place))
+        event = self.env["meter.event"].search([("key", "=", "t")])
+        for text in ("Count", "Operator code", "00000001", "Forward active energy", "12.00 kWh"):
+            self.assertIn(text, event.details)
+        self.assertFalse(self.open_alarms())
+        table = [
+            ("cover_open", "cover_closed", {"begin": "2026-11-21 12:00:00"}, "2026-11-21 12:00:00"),
+            ("overload", "overload_over", {"phases": ["A", "C"]}, "A, C"),
+            ("battery_low", "battery_ok", {"batteries": ["clock"]}, "Clock"),
+        ]
+        for number, (kind, over, data, text) in enumerate(table):
+            with self.subTest(kind=kind):
+                self.send(self.event(f"o{number}", kind, data=data, **place))
+                alarm = self.open_alarms()
+                self.assertEqual((alarm.meter_id, alarm.building_id), (self.meter, self.building))
+                self.assertIn(text, alarm.message)
+                self.send(self.event(f"e{number}", over, at=self.now + 1, data=data, **place))
+                self.assertFalse(self.open_alarms())
+
+    def test_the_readings_around_an_event_and_an_alarm(self):
+        rows = [
+            {"circuit": self.circuit, "at": self.now - 3600 + minutes * 60, "total": str(minutes)}
+            for minutes in (0, 29, 30, 31, 59, 60, 61)
+        ]
+        self.ingest(rows)
+        self.ingest([{"circuit": self.far_meter.circuit_ids, "at": self.now - 1800, "total": "7"}])
+        at = self.now - 1800
+        self.send(self.event("c", "cover_open", at=at, meter_id=self.meter.id, data={"begin": "x"}))
+        event = self.env["meter.event"].search([("key", "=", "c")])
+        reader = self.make_user("reader", "field_reader", buildings=self.building)
+        for record in (event, self.open_alarms("cover_open")):
+            action = record.with_user(reader).action_readings_around()
+            found = self.env["meter.reading"].search(action["domain"])
+            self.assertEqual(sorted(found.mapped("total")), [0, 29, 30, 31, 59, 60])
+        stranger = self.make_user("stranger", "field_reader", buildings=self.other_building)
+        for record in (event, self.open_alarms("cover_open")):
+            with self.assertRaises(AccessError):
+                record.with_user(stranger).action_readings_around()
+
     def test_what_makes_no_sense_is_refused(self):
         stranger = self.make_meter(self.make_bus(self.make_connector("c7"), self.building, "GW77"), "777")
         table = [

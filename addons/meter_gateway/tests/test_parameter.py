@@ -77,6 +77,60 @@ class TestParameter(MeterCase):
         self.assertEqual((self.row().state, self.row().shown), ("pending", "8.0000"))
         self.assertEqual(second._read_data(), {"values": {"overload_power": "9.0000"}})
 
+    def test_a_newer_change_takes_the_place_of_one_that_no_connector_has(self):
+        first = self.want({"overload_power": "8", "trip_delay": "5"})
+        second = self.want({"overload_power": "9"})
+        self.assertEqual((first.state, len(second)), ("superseded", 1))
+        self.assertEqual(second._read_data(), {"values": {"overload_power": "9.0000", "trip_delay": "5"}})
+        [given] = self.face.api_orders({})["orders"]
+        self.assertEqual(given["id"], second.id)
+        self.assertFalse(self.want({"overload_power": "7"}), "it may be on its way: the next goes after it")
+        self.assertEqual(second.state, "pending")
+
+    def test_what_no_connector_has_can_be_withdrawn(self):
+        order = self.want({"overload_power": "8", "trip_delay": "5"})
+        with self.assertRaises(AccessError):
+            self.row().with_user(self.make_user("cash", "cashier")).action_withdraw()
+        self.row().with_user(self.operator).action_withdraw()
+        self.assertEqual((self.row().state, self.row().wanted, order.state), ("read", False, "superseded"))
+        left = self.row("trip_delay").order_id
+        self.assertEqual(left._read_data(), {"values": {"trip_delay": "5"}})
+        self.env.flush_all()
+        self.face.api_orders({})
+        with self.assertRaisesRegex(UserError, "has it already"):
+            self.row("trip_delay").with_user(self.operator).action_withdraw()
+        self.assertEqual(self.row("trip_delay").state, "pending")
+
+    def test_silence_leaves_what_is_known(self):
+        self.answer(self.want(), overload_power="8.0000")
+        read = self.rows.with_user(self.operator)._request_read(self.meter).sudo()
+        data = json.dumps({"parameters": {"trip_delay": "3"}, "unanswered": {"overload_power": "no answer"}})
+        self.report(read, "confirmed", at=self.now + 9, data=data)
+        self.assertEqual(
+            (self.row().state, self.row().shown, self.row().reason), ("applied", "8.0000", "no answer")
+        )
+        order = self.want({"overload_power": "9"})
+        data = json.dumps({"parameters": {}, "unanswered": {"overload_power": "no answer"}})
+        self.report(order, "failed", at=self.now + 10, data=data, detail="no answer")
+        self.assertEqual((self.row().state, self.row().shown), ("failed", "8.0000"))
+
+    def test_trying_again_sends_only_what_belongs_to_the_batch(self):
+        batches = self.env["meter.parameter.batch"].with_user(self.operator)
+        self.report(self.want({"trip_delay": "5"}), "failed", detail="no answer")
+        batch = batches._start_write(self.meter, {"overload_power": "8"}, "kitchen")
+        self.report(batch.order_ids, "failed", at=self.now + 2, detail="no answer")
+        batch.with_user(self.operator).action_send_again()
+        self.assertEqual(self.row().order_id._read_data(), {"values": {"overload_power": "8.0000"}})
+        self.assertEqual(self.row("trip_delay").state, "failed")
+        read = batches._start_read(self.meter, ["trip_delay"])
+        self.report(read.order_ids, "failed", at=self.now + 3, detail="no answer")
+        read.with_user(self.operator).action_send_again()
+        self.assertEqual(read.order_ids._read_data(), {"names": ["trip_delay"]})
+        write = batches._start_write(self.meter, {"overload_power": "7"}, "kitchen")
+        self.report(batch.order_ids.filtered("is_open"), "failed", at=self.now + 4, detail="no answer")
+        write.with_user(self.operator).action_withdraw()
+        self.assertFalse(self.row().wanted)
+
     def test_an_older_read_back_does_not_overwrite(self):
         order = self.want()
         self.answer(order, overload_power="8.0000")
@@ -179,7 +233,7 @@ class TestParameter(MeterCase):
 
     def test_settings_are_found_by_the_words_people_see(self):
         found = self.env["meter.parameter.type"].name_search(
-            "Overload pow", [("model_id", "=", self.model.id)]
+            "Overload event: pow", [("model_id", "=", self.model.id)]
         )
         self.assertEqual([pair[0] for pair in found], self.type_of("overload_power").ids)
         self.assertEqual(self.type_of("day_table_2_3").label, "Day table 3, second set")

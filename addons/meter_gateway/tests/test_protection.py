@@ -72,6 +72,42 @@ class TestProtection(MeterCase):
         entry = self.env["audit.entry"].search([("action", "=", "switch.restored")], limit=1)
         self.assertEqual((entry.reason, entry.user_id), ("fryer out", self.operator))
 
+    def follow(self, seconds):
+        """The newest order is carried out."""
+        order = self.switch._get_open_order()
+        self.report(order, "confirmed", "on", at=self.now + seconds)
+
+    def test_a_supply_that_goes_off_by_itself_rests_before_it_is_ordered_on_again(self):
+        """Readings may come before the event that tells the trip."""
+        self.ingest([{"circuit": self.circuit, "at": self.now, "switch": "on"}])
+        self.ingest([{"circuit": self.circuit, "at": self.now + 1, "switch": "off"}])
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertFalse(self.switch._get_open_order(), "not at once")
+        self.assertGreater(self.switch.next_try_at, fields.Datetime.now() + timedelta(minutes=4))
+        self.switch.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertEqual(self.switch._get_open_order().kind, "switch_on")
+
+    def test_without_a_recovery_of_the_connector_three_trips_lock_too(self):
+        self.ingest([{"circuit": self.circuit, "at": self.now, "switch": "on"}])
+        for number in (1, 2, 3):
+            at = self.now + 100 * number
+            event = {"key": f"m{number}", "kind": "meter_tripped", "at": at, "circuit_id": self.circuit.id}
+            self.ingest([{"circuit": self.circuit, "at": at, "switch": "off"}])
+            self.assert_all_accepted(self.face.api_events({"events": [{**event, "data": {}}]}), 1)
+            self.assertEqual(self.switch.protective_trips, number)
+            self.assertFalse(self.switch._get_open_order())
+            self.switch.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
+            self.env["meter.switch"]._cron_reconcile()
+            if number < 3:
+                self.follow(100 * number + 50)
+        self.assertTrue(self.switch.is_locked)
+        self.assertFalse(self.switch._get_open_order())
+
+    def test_what_was_never_seen_on_is_ordered_at_once(self):
+        self.ingest([{"circuit": self.circuit, "at": self.now, "switch": "off"}])
+        self.assertEqual(self.switch._get_open_order().kind, "switch_on")
+
     def test_trips_far_apart_do_not_lock(self):
         self.trip(1, minutes=-200)
         self.trip(2, minutes=-100)
@@ -157,3 +193,36 @@ class TestProtection(MeterCase):
         self.assertFalse(self.keep(in_meter=False))
         valve = self.water_meter.circuit_ids.switch_id
         self.assertFalse(valve.can_keep_power)
+
+    def ending(self):
+        return self.env["meter.order"].search([("kind", "=", "keep_power_off")])
+
+    def test_a_meter_that_does_not_end_keep_power_is_asked_again_and_the_button_stays(self):
+        self.report(self.keep(), "confirmed", data=json.dumps({"keep_power": "on"}))
+        self.switch.with_user(self.operator).action_end_keep_power()
+        first = self.ending()
+        self.report(first, "failed", at=self.now + 2, detail="no answer")
+        self.assertEqual((self.switch.keep_power, self.switch.keep_power_meter), (False, "failed"))
+        self.assertTrue(self.meter.is_kept_in_meter)
+        self.env["meter.switch"]._cron_reconcile()
+        self.assertEqual(self.ending(), first, "not at once")
+        first.done_at = fields.Datetime.now() - timedelta(minutes=11)
+        self.env["meter.switch"]._cron_reconcile()
+        second = self.ending() - first
+        self.assertEqual((len(second), self.switch.keep_power_meter), (1, "ending"))
+        self.switch.with_user(self.operator).action_end_keep_power()
+        self.assertEqual(self.ending(), first | second, "it is on its way")
+        self.report(second, "failed", at=self.now + 3, detail="no answer")
+        self.switch.with_user(self.operator).action_end_keep_power()
+        third = self.ending() - first - second
+        self.report(third, "confirmed", at=self.now + 4, data=json.dumps({"keep_power": "off"}))
+        self.assertFalse(self.switch.keep_power_meter or self.meter.is_kept_in_meter)
+
+    def test_a_locked_supply_is_not_kept_on(self):
+        self.switch._lock_supply(fields.Datetime.now())
+        with self.assertRaisesRegex(UserError, "use Restore first"):
+            self.keep()
+        self.assertFalse(self.switch.keep_power)
+        self.assertFalse(self.env["meter.order"].search([("kind", "=", "keep_power_on")]))
+        self.restore()
+        self.assertTrue(self.keep())

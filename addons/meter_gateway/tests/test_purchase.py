@@ -1,8 +1,10 @@
 import json
+from types import SimpleNamespace
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
+from ..models.meter_purchase import COUNT_SIZE
 from .common import MeterCase
 
 
@@ -35,6 +37,11 @@ class TestPurchase(MeterCase):
         self.now += 1
         text = json.dumps(data) if data else ""
         self.report(self.order_of(purchase), state, detail=detail, data=text)
+
+    def hand_out(self):
+        """The connector fetches its orders."""
+        self.env.flush_all()
+        return self.face.api_orders({})
 
     def sent(self):
         purchase = self.send()
@@ -98,6 +105,7 @@ class TestPurchase(MeterCase):
 
     def test_a_count_that_did_not_move_means_it_did_not_arrive(self):
         purchase = self.sent()
+        self.hand_out()
         order = self.order_of(purchase)
         self.env["meter.order"]._expire(order.expires_at)
         self.assertEqual(purchase.state, "unknown")
@@ -113,6 +121,7 @@ class TestPurchase(MeterCase):
 
     def test_the_truth_may_come_late(self):
         purchase = self.sent()
+        self.hand_out()
         order = self.order_of(purchase)
         self.env["meter.order"]._expire(order.expires_at)
         self.answer(purchase, "confirmed", count_before=6, count_after=7, remaining="20")
@@ -124,6 +133,38 @@ class TestPurchase(MeterCase):
         self.assertEqual(purchase.state, "failed")
         self.assertIn(purchase.result, ("The meter did not answer.", "表计无应答。"))
         self.assertFalse(self.order_of(purchase))
+
+    def test_what_no_connector_ever_got_was_not_sent(self):
+        purchase = self.sent()
+        order = self.order_of(purchase)
+        self.env["meter.order"]._expire(order.expires_at)
+        self.assertEqual(purchase.state, "failed")
+        self.assertFalse(self.open_alarms("purchase_unknown"))
+        purchase.with_user(self.cashier).action_send()
+        self.assertEqual(purchase.state, "checking")
+
+    def test_what_the_connector_let_expire_was_not_sent(self):
+        purchase = self.sent()
+        self.hand_out()
+        self.answer(purchase, "expired", "expired before it could be sent")
+        self.assertEqual(purchase.state, "failed")
+        self.assertFalse(self.open_alarms("purchase_unknown"))
+
+    def test_what_the_connector_could_not_send_did_not_arrive(self):
+        purchase = self.sent()
+        detail = "nothing was sent; its model does not say how it takes a purchase"
+        self.answer(purchase, "failed", detail, count_before=6, count_after=6)
+        self.assertEqual(purchase.state, "failed")
+        self.assertFalse(self.open_alarms("purchase_unknown"))
+
+    def test_both_sides_count_alike(self):
+        try:
+            from meter_connector.drivers.operations import count_size  # noqa: PLC0415
+        except ImportError:
+            self.skipTest("the connector's package is not installed beside Odoo")
+        for protocol, _label in self.env["meter.model"]._fields["protocol"].selection:
+            meter = SimpleNamespace(model=SimpleNamespace(protocol=protocol))
+            self.assertEqual(count_size(meter), COUNT_SIZE.get(protocol, 10000), protocol)
 
     def test_counts_roll_over(self):
         self.assertEqual(self.env["meter.purchase"].new({"meter_id": self.meter.id})._next_count(9999), 0)
@@ -143,6 +184,52 @@ class TestPurchase(MeterCase):
             purchase.with_user(self.cashier).amount = 99
         with self.assertRaises(UserError):
             purchase.with_user(self.cashier).unlink()
+
+    def test_each_field_has_its_states(self):
+        purchase = self.env["meter.purchase"].with_user(self.cashier).create(
+            {"meter_id": self.meter.id, "amount": 5}
+        )  # fmt: skip
+        purchase.write({"amount": 6, "reason": "x", "meter_id": self.meter.id})
+        table = {
+            "draft": {"settled_note"},
+            "checking": {"meter_id", "amount", "reason", "settled_note"},
+            "sent": {"meter_id", "amount", "reason", "settled_note"},
+            "unknown": {"meter_id", "amount", "reason"},
+            "mismatch": {"meter_id", "amount", "reason"},
+            "done": {"meter_id", "amount", "reason", "settled_note"},
+            "failed": {"meter_id", "amount", "reason", "settled_note"},
+            "cancelled": {"meter_id", "amount", "reason", "settled_note"},
+        }
+        values = {"meter_id": self.meter.id, "amount": 7, "reason": "y", "settled_note": "z"}
+        self.assertEqual(set(table), set(purchase._fields["state"].get_values(self.env)))
+        for state, refused in table.items():
+            purchase.sudo().state = state
+            for name, value in values.items():
+                with self.subTest(state=state, field=name):
+                    if name in refused:
+                        with self.assertRaisesRegex(UserError, purchase.number):
+                            purchase.write({name: value})
+                    else:
+                        purchase.write({name: value})
+
+    def test_the_book_is_not_forged(self):
+        purchase = self.sent().with_user(self.cashier)
+        for vals in (
+            {"state": "done"},
+            {"state": "draft"},
+            {"count": 9},
+            {"sent_at": False},
+            {"result": "x"},
+        ):
+            with self.subTest(vals=vals), self.assertRaises(AccessError):
+                purchase.write(vals)
+            with self.subTest(vals=vals), self.assertRaises(AccessError):
+                purchase.create({"meter_id": self.meter.id, "amount": 5} | vals)
+        with self.assertRaises(UserError):
+            purchase.unlink()
+        for user in (self.make_user("manager", "property_manager"), self.operator):
+            with self.assertRaises(AccessError):
+                self.meter.with_user(user).write({"purchase_count": 9})
 
     def test_wrong_users(self):
         for role in ("field_reader", "accountant", "auditor"):

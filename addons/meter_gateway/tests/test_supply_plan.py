@@ -5,6 +5,7 @@ from odoo import Command, fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
+from ..models.meter_supply_plan import WEEKDAYS
 from .common import MeterCase
 
 #: A Monday; 01:00 UTC is 09:00 in Shanghai.
@@ -27,7 +28,16 @@ class TestSupplyPlan(MeterCase):
                 ],
             }
         )
-        cls.never = cls.env["meter.supply.plan"].create({"name": "Never"})
+        cls.never = cls.make_plan("Never today", 0, 24, days=[(fields.Datetime.now().weekday() + 3) % 7])
+
+    @classmethod
+    def make_plan(cls, name, *hours, days=range(7), **vals):
+        """``hours``: from, to; ``days``: 0 = Monday."""
+        period = {day: number in days for number, day in enumerate(WEEKDAYS)}
+        period |= {"from_hour": hours[0], "to_hour": hours[1]}
+        return cls.env["meter.supply.plan"].create(
+            {"name": name, "period_ids": [Command.create(period)], **vals}
+        )
 
     def assign(self, plan, meters=None, user=None):
         wizard = self.env["meter.supply.plan.wizard"].with_user(user or self.operator)
@@ -99,8 +109,7 @@ class TestSupplyPlan(MeterCase):
 
     def switched_off_by_the_plan(self):
         """Hours that this side takes for supply: only the event says otherwise."""
-        always = {"name": "Always", "period_ids": [Command.create({"from_hour": 0, "to_hour": 24})]}
-        self.assign(self.env["meter.supply.plan"].create(always))
+        self.assign(self.make_plan("Always", 0, 24))
         self.switch._set_desired("on", "x", "system")
         self.switch._get_open_order()._finish("failed", "x")
         self.hold(self.now + 3600)
@@ -165,6 +174,92 @@ class TestSupplyPlan(MeterCase):
             self.plan.period_ids[0].write(
                 dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday"), False)
             )
+
+    # -- kept by the meter --------------------------------------------------------------------------
+
+    def own_hours(self):
+        """The order that writes hours into the meter, and what it writes."""
+        self.env.flush_all()
+        orders = self.env["meter.order"].search(
+            [("meter_id", "=", self.meter.id), ("kind", "=", "write_parameters")]
+        )
+        order = orders.filtered("is_open")
+        return order, order and order._read_data()["values"]["supply_plan"]
+
+    def shown(self, order, text, seconds):
+        data = json.dumps({"parameters": {"supply_plan": text}, "refused": {}})
+        self.report(order, "confirmed", at=self.now + seconds, data=data)
+
+    def kept_by_meter(self):
+        """A model whose meters keep hours, and a plan of theirs that the meter has."""
+        model = self.meter.model_id
+        own = {"supply_plan": {"di": "04A0B0FF", "kind": "text", "format": "ascii:60"}}
+        quirks = {**model.definition.get("quirks", {}), "parameters": own}
+        model.definition = {**model.definition, "quirks": quirks}
+        plan = self.make_plan("Own hours", 8, 20, kept_by="meter")
+        self.assign(plan)
+        order, text = self.own_hours()
+        self.assertEqual(text, "1234567 08:00-20:00")
+        self.assertEqual(plan.pending_count, 1)
+        self.shown(order, text, 1)
+        plan.invalidate_recordset()
+        self.assertEqual((plan.pending_count, plan.different_count), (0, 0))
+        return plan
+
+    def test_a_change_of_its_hours_is_sent_to_the_meter_that_keeps_them(self):
+        plan = self.kept_by_meter()
+        self.assertFalse(self.own_hours()[0])
+        plan.period_ids.to_hour = 22
+        order, text = self.own_hours()
+        self.assertEqual(text, "1234567 08:00-22:00")
+        self.shown(order, text, 2)
+        self.assign(self.env["meter.supply.plan"])
+        self.assertEqual(self.own_hours()[1], "1234567 00:00-24:00")
+
+    def test_keep_power_takes_its_hours_from_the_meter_and_gives_them_back(self):
+        self.kept_by_meter()
+        self.switch.with_user(self.operator)._set_keep_power(
+            fields.Datetime.now() + timedelta(hours=1), "party"
+        )
+        order, text = self.own_hours()
+        self.assertEqual(text, "1234567 00:00-24:00")
+        self.shown(order, text, 2)
+        self.switch._clear_keep_power("over")
+        self.assertEqual(self.own_hours()[1], "1234567 08:00-20:00")
+
+    def test_the_connectors_hours_begin_when_the_meter_has_let_go_of_its_own(self):
+        self.kept_by_meter()
+        self.assign(self.plan)
+        order, text = self.own_hours()
+        self.assertEqual(text, "1234567 00:00-24:00")
+        self.assertNotIn("supply_plan", self.config_of(self.meter))
+        version = self.connector.config_version
+        self.shown(order, text, 2)
+        self.assertGreater(self.connector.config_version, version)
+        self.assertEqual(self.config_of(self.meter)["supply_plan"]["kept_by"], "connector")
+
+    def test_a_plan_has_at_least_one_period_of_at_least_a_minute(self):
+        with self.assertRaisesRegex(ValidationError, "Nothing needs at least one period"):
+            self.env["meter.supply.plan"].create({"name": "Nothing"})
+        with self.assertRaisesRegex(ValidationError, "at least one period"):
+            self.plan.period_ids = [Command.clear()]
+        with self.assertRaisesRegex(ValidationError, "at least one period"):
+            self.plan.period_ids.unlink()
+        self.plan.period_ids[0].unlink()
+        with self.assertRaisesRegex(ValidationError, "at least a minute"):
+            self.plan.period_ids.write({"from_hour": 8, "to_hour": 8.005})
+
+    def test_hours_are_those_of_the_connectors_clock(self):
+        """The connector keeps them by its own site's clock, wherever the meter hangs."""
+        abroad = self.env["property.site"].create({"name": "Abroad", "code": "AB", "tz": "Europe/Berlin"})
+        self.assign(self.plan)
+        noon = MONDAY + timedelta(hours=4, minutes=30)  # 12:30 in Shanghai, 05:30 in Berlin
+        self.assertTrue(self.meter._is_off_by_plan(MONDAY + timedelta(hours=4, minutes=40)))
+        self.connector.site_id = abroad
+        self.assertEqual(self.connector._prepare_config()["connector"]["timezone"], "Europe/Berlin")
+        self.assertTrue(self.meter._is_off_by_plan(noon))
+        self.assertFalse(self.meter._is_off_by_plan(MONDAY + timedelta(hours=8)))  # 16:00 and 09:00
+        self.assertTrue(self.meter._is_off_by_plan(MONDAY + timedelta(hours=2)))  # 10:00 and 03:00
 
     def test_wrong_users(self):
         for role in ("water_operator", "field_reader", "cashier", "auditor", "property_manager"):

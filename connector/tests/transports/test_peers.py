@@ -210,6 +210,7 @@ def pymodbus_server(framing: str) -> Any:
     registers = [0] * 100
     registers[0:2] = [1, 2]
     registers[11:14] = [2301, 512, 0xFFFF]
+    registers[0x57] = 1
     data = simulator.SimData(0, values=registers, datatype=simulator.DataType.REGISTERS)
     framer = FramerType.SOCKET if framing == "modbus_tcp" else FramerType.RTU
     return server.ModbusTcpServer(
