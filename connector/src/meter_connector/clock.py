@@ -66,7 +66,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Correction:
-    """What was stamped `since`..`until` by a guess happened `ahead_s` later. Epoch seconds."""
+    """What was stamped after `since` and up to `until` by a guess happened `ahead_s` later. Epoch seconds.
+
+    `since` itself is the newest true stamp: set right too, that reading would count under a second time.
+    """
 
     since: float
     until: float
@@ -74,7 +77,7 @@ class Correction:
 
     def true(self, at: float) -> float:
         """The time that belongs to a stamp."""
-        return at + self.ahead_s if self.since <= at <= self.until else at
+        return at + self.ahead_s if self.since < at <= self.until else at
 
 
 class Clock:

@@ -104,6 +104,27 @@ def test_a_kill_during_an_orderly_end_is_a_kill() -> None:
     virtually(story)
 
 
+def test_after_a_reboot_with_a_wrong_clock_the_readings_have_the_true_time() -> None:
+    async def story() -> None:
+        async with VirtualWorld(one_bus(single()), schedule=FAST) as world:
+            world.machine.start()
+            await asyncio.sleep(30)
+            world.odoo.set_weather(Weather(is_down=True))
+            world.machine.reboot(-7200.0)
+            before, began = len(world.odoo.readings), world.wall()
+            world.machine.start()
+            await asyncio.sleep(60)
+            assert world.machine.app is not None
+            assert not world.machine.app.clock.is_known, "nobody vouches for its clock"
+            world.odoo.set_weather(Weather())
+            await asyncio.sleep(40)
+            times = [at for _, at in list(world.odoo.readings)[before:]]
+            assert len([at for at in times if began <= at <= began + 60]) >= 5
+            assert all(began - 10 <= at <= world.wall() for at in times)
+
+    virtually(story)
+
+
 def test_a_full_disk_keeps_nothing_and_what_was_read_waits() -> None:
     async def story() -> None:
         async with VirtualWorld(one_bus(single()), schedule=FAST) as world:

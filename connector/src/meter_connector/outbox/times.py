@@ -45,7 +45,7 @@ def end_guess(db: sqlite3.Connection, fix: Correction | None, now: float) -> Non
         return
     for table, column in (("contacts", "at"), ("upkeep", "tripped_at")):
         db.execute(
-            f"UPDATE {table} SET {column} = {column} + ? WHERE {column} BETWEEN ? AND ?",
+            f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ? AND {column} <= ?",
             (fix.ahead_s, fix.since, fix.until),
         )
     oldest = _oldest(db)
@@ -63,7 +63,7 @@ def true(fixes: Sequence[Correction], item: T) -> T:
     if isinstance(item, Reading) and item.source == "freeze":
         return item
     for fix in fixes:
-        if fix.since <= item.at <= fix.until:
+        if fix.since < item.at <= fix.until:
             return replace(item, at=fix.true(item.at))
     return item
 

@@ -143,7 +143,10 @@ async def new_configuration(trial: Trial, rng: random.Random) -> None:
 
 
 async def disk_full(trial: Trial, rng: random.Random) -> None:
-    """Whoever writes is refused by SQLite."""
+    """Whoever writes is refused by SQLite. Not while the time is a guess: then the connector cannot begin at all."""
+    app = trial.world.machine.app
+    if app is None or not app.running.is_set() or not app.uplink.time_known.is_set():
+        return
     trial.note("disk_full")
     trial.world.machine.is_disk_full = True
     await asyncio.sleep(rng.uniform(10, 90))
@@ -160,6 +163,23 @@ async def kill_at_label(trial: Trial, rng: random.Random) -> None:
     """kill -9 the next time, or one of the next, that the connector is between two facts."""
     trial.arm(rng.choice(STEPS[2:]) if rng.random() < 0.7 else rng.choice(STEPS), rng.choice((1, 1, 2, 3)))
     await asyncio.sleep(0)
+
+
+async def reboot(trial: Trial, rng: random.Random) -> None:
+    """The machine is started anew, its clock wrong by hours or behind by minutes, Odoo away for a while or not. Not a second time before it
+    knows the time again: then nobody can say how long ago its first stamps were."""
+    machine = trial.world.machine
+    app = machine.app
+    if app is None or not app.running.is_set() or not app.uplink.time_known.is_set():
+        return
+    skew_s = rng.choice((-86400.0, -7200.0, -rng.uniform(30, 300), 0.0, 7200.0, 86400.0))
+    trial.note("reboot", skew_s=skew_s)
+    machine.is_disk_full = False
+    if rng.random() < 0.5:
+        trial.estate.set_weather(Weather(is_down=True))
+    machine.reboot(skew_s)
+    await asyncio.sleep(rng.uniform(20, 120))
+    trial.estate.set_weather(Weather())
 
 
 async def restart(trial: Trial, rng: random.Random) -> None:
@@ -190,6 +210,7 @@ TROUBLES: tuple[tuple[int, Suffer], ...] = (
     (4, kill),
     (8, kill_at_label),
     (1, restart),
+    (2, reboot),
 )
 
 

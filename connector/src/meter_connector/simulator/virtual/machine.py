@@ -57,6 +57,8 @@ class Machine:
         self.folder = folder
         self.wall_skew_s = 0.0
         """How far the machine's wall clock is ahead."""
+        self.boots = 1
+        self._booted_at = 0.0
         self.is_disk_full = False
         self.refused_commits = 0
         """How often the full disk refused to keep something."""
@@ -117,6 +119,14 @@ class Machine:
         if self.restart_s is not None:
             self._start_after(self.restart_s())
 
+    def reboot(self, wall_skew_s: float) -> None:
+        """The machine goes down and comes up with a wall clock that is wrong by so much: nobody vouches for it, and the steady clock begins
+        anew. The files are as the kill leaves them."""
+        self.kill("reboot")
+        self.boots += 1
+        self._booted_at = virtual_loop().time()
+        self.wall_skew_s = wall_skew_s
+
     async def stop(self) -> None:
         """SIGTERM, and wait for the end; a kill may come first, and is then followed by a start as any."""
         life = self.life
@@ -146,7 +156,10 @@ class Machine:
 
     async def _live(self, life: Life) -> None:
         settings = _settings(life.folder, self.max_bytes)
-        clock = Clock(lambda: self._wall() + self.wall_skew_s, virtual_loop().time, lambda: "virtual")
+        booted_at, boot = self._booted_at, f"virtual-{self.boots}"
+        clock = Clock(
+            lambda: self._wall() + self.wall_skew_s, lambda: virtual_loop().time() - booted_at, lambda: boot
+        )
         life.app = App(settings, make_buses, self.odoo.client, clock, self._open)
         await life.app.run()
 
