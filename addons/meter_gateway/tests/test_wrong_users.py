@@ -22,6 +22,7 @@ DOORS = {
     ("meter.frame", "action_decode"),
     ("meter.gateway", "action_view_meters"),
     ("meter.meter", "action_view_alarms"),
+    ("meter.meter", "action_view_events"),
     ("meter.meter", "action_view_orders"),
     ("meter.meter", "action_view_readings"),
     ("meter.meter", "action_view_use"),
@@ -74,7 +75,7 @@ class TestWrongUsers(MeterCase):
         issue = {"connector_id": cls.connector.id, "verdict": "rejected", "content": "{}", "digest": "d"}
         made = [
             meter, cls.circuit, cls.switch, cls.bus, cls.bus.gateway_id, cls.connector, meter.model_id,
-            search, order, read, profile,
+            search, order, read, profile, event,
             env["meter.discovery.line"].create({"discovery_id": search.id, "address": "9", "protocol": "dlt645-2007", "state": "new"}),
             env["meter.frame"]._keep(event, {"hex": "68"}),
             env["meter.alarm"]._open("meter_offline", meter, "x"),
