@@ -130,7 +130,14 @@ class TestRpcDocument(MeterCase):
 
     def test_what_an_event_does_is_said_and_done(self):
         """A kind with an effect has a handler; a kind that is only kept has none."""
-        handled = {*EVENT_ALARMS, *PROTECTIVE_TRIPS, *LOCK_EVENTS, "plan_switched", "auto_recovered"}
+        handled = {
+            *EVENT_ALARMS,
+            *PROTECTIVE_TRIPS,
+            *LOCK_EVENTS,
+            "plan_switched",
+            "auto_recovered",
+            "clock_checked",
+        }
         effects = {}
         for kinds, _keys, effect, _teller in read_event_rows(DOCUMENT.read_text()):
             effects |= dict.fromkeys(kinds, effect)
