@@ -129,6 +129,8 @@ ORDERS_POLL_S = 1.0
 #: later slot. The connector calls them silent by the same time (``nbiot/service.py``).
 SLEEPING_PERIOD_S = 24 * 3600
 SLEEPING_SILENT_S = 26 * 3600
+#: Protocols whose switches the connector can command behind a platform (``nbiot/orders.py`` has the same).
+SLEEPING_SWITCH_PROTOCOLS = ("cjt188", "dlt645-2007")
 #: Without a word for so long a connector counts as offline.
 CONNECTOR_SILENT_S = 60
 #: Readings that a connector still has are waited for until none of them came for so many hours.

@@ -127,12 +127,10 @@ class MeterDiscoveryLine(models.Model):
         return models_of if len(models_of) == 1 else models_of.browse()
 
     @api.model
-    def _add_missing(self, discovery):
-        """Configured meters within the searched range that did not answer."""
-        first, last = int(discovery.first_address), int(discovery.last_address)
-        protocols = discovery._get_protocols()
+    def _add_missing(self, discovery, protocols):
+        """Configured meters of these protocols, within the searched range, that did not answer."""
         silent = (discovery.bus_id.meter_ids - discovery.line_ids.meter_id).filtered(
-            lambda meter: meter.active and meter.protocol in protocols and first <= int(meter.address) <= last
+            lambda meter: meter.active and meter.protocol in protocols and discovery._is_searched(meter)
         )
         self.create(
             [

@@ -180,7 +180,9 @@ class MeterEvent(models.Model):
         """States and alarms that follow from an event."""
         self.ensure_one()
         if self.kind == "frame_unknown":
-            self.env["meter.frame"]._keep(self, self._read_data())
+            frame = self.env["meter.frame"]._keep(self, self._read_data())
+            if frame.state == "seen":  # a message that is known: nobody has to look
+                return
         if self.gateway_id and self.kind in ("gateway_online", "gateway_offline"):
             if not self.gateway_id.state_since or self.at >= self.gateway_id.state_since:
                 self.gateway_id._set_state(self.kind.removeprefix("gateway_"), self.at)

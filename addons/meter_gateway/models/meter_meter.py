@@ -198,7 +198,9 @@ class MeterMeter(models.Model):
             for name in LIVE_COLUMNS:
                 meter[f"live_{name}"] = float(meter._to_primary(name, row.get(name)) or 0)
 
-    @api.depends("circuit_ids.switch_id.reported", "circuit_ids.switch_id.desired")
+    @api.depends(
+        "circuit_ids.switch_id.reported", "circuit_ids.switch_id.desired", "circuit_ids.switch_id.hand_reason"
+    )
     def _compute_switch_state(self):
         for meter in self:
             states = set(meter.circuit_ids.switch_id.mapped("reported"))

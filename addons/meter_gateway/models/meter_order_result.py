@@ -2,13 +2,14 @@ import re
 
 from odoo import api, fields, models
 
+from ..const import SWITCH_ORDER_KINDS
+
 #: What connectors write (pattern) and what it means; the first that fits counts.
 CONNECTOR_WORDS = (
     (r"^data of the order", "data"),
     (r"not sent: set \d is in use", "set_in_use"),
     (r"not sent: the meter does not tell which", "set_unknown"),
     (r"not sent: the meter does not show", "switch_held"),
-    (r"shows the command it was given", "echo"),
     (r"count mismatch", "count"),
     (r"and the meter sleeps", "asleep"),
     (r"unknown (meter|circuit|target)|not in the configuration", "unknown"),
@@ -31,11 +32,15 @@ class MeterOrder(models.Model):
 
     result_text = fields.Char("Outcome", compute="_compute_result_text")
 
-    @api.depends("result")
+    @api.depends("result", "state", "meter_id.model_id.definition")
     @api.depends_context("lang")
     def _compute_result_text(self):
         for order in self:
-            order.result_text = self._explain_result(order.result)
+            is_switched = order.kind in SWITCH_ORDER_KINDS and order.state == "confirmed"
+            is_echo = is_switched and order.meter_id.is_switch_unverified
+            order.result_text = (
+                self._get_result_sentences()["echo"] if is_echo else self._explain_result(order.result)
+            )
 
     @api.model
     def _explain_result(self, result):

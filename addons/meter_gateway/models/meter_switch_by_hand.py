@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..const import OPEN_ORDER_STATES, SWITCH_ORDER_KINDS
+from ..const import OPEN_ORDER_STATES, SLEEPING_SWITCH_PROTOCOLS, SWITCH_ORDER_KINDS
 
 #: So long a switch that waits for a hand is left alone by the timer.
 LOOK_AGAIN_S = 600
@@ -19,7 +19,7 @@ class MeterSwitch(models.Model):
         "Can Only Be Read",
         compute="_compute_is_read_only",
         store=True,
-        help="The meter is behind an operator's platform, and its connector has no way to the platform's commands.",
+        help="The meter is behind an operator's platform, and no command reaches it there.",
     )
     is_closed_by_hand = fields.Boolean(
         "Closed by Hand",
@@ -29,11 +29,32 @@ class MeterSwitch(models.Model):
     )
     hand_reason = fields.Char("By Hand", compute="_compute_hand_reason")
 
-    @api.depends("meter_id.is_sleeping", "meter_id.connector_id.has_nbiot_downlink")
+    @api.depends(
+        "meter_id.is_sleeping", "meter_id.imei", "meter_id.model_id.protocol",
+        "meter_id.connector_id.has_nbiot_downlink",
+    )  # fmt: skip
     def _compute_is_read_only(self):
         for switch in self:
-            meter = switch.meter_id
-            switch.is_read_only = meter.is_sleeping and not meter.connector_id.has_nbiot_downlink
+            switch.is_read_only = bool(switch._get_read_only_reason())
+
+    def _get_read_only_reason(self):
+        """What the connector would refuse for ever, in words; empty when nothing stands in the way."""
+        meter = self.meter_id
+        if not meter.is_sleeping:
+            return ""
+        if not meter.connector_id.has_nbiot_downlink:
+            return self.env._(
+                "Meters behind this platform can only be read: the connector has no way to the platform's commands."
+            )
+        if not meter.imei:
+            return self.env._(
+                "It can only be read: the platform finds a meter by its IMEI, and none is entered."
+            )
+        if meter.model_id.protocol not in SLEEPING_SWITCH_PROTOCOLS:
+            return self.env._(
+                "It can only be read: meters of its protocol are not switched behind a platform."
+            )
+        return ""
 
     @api.depends("meter_id.model_id.definition")
     def _compute_is_closed_by_hand(self):
@@ -41,7 +62,7 @@ class MeterSwitch(models.Model):
             spec = (switch.meter_id.model_id.definition or {}).get("switch") or {}
             switch.is_closed_by_hand = spec.get("close") == "by_hand"
 
-    @api.depends("is_read_only", "is_closed_by_hand")
+    @api.depends("is_read_only", "is_closed_by_hand", "meter_id.imei", "meter_id.model_id.protocol")
     def _compute_hand_reason(self):
         for switch in self:
             switch.hand_reason = switch._get_hand_reason("on")
@@ -49,10 +70,9 @@ class MeterSwitch(models.Model):
     def _get_hand_reason(self, state):
         """Why no order can switch it to ``state``, in words; empty when one can."""
         self.ensure_one()
-        if self.is_read_only:
-            return self.env._(
-                "Meters behind this platform can only be read: the connector has no way to the platform's commands."
-            )
+        refusal = self._get_read_only_reason()
+        if refusal:
+            return refusal
         if state == "on" and self.is_closed_by_hand:
             return self.env._("It is an external breaker that only a hand can close.")
         return ""

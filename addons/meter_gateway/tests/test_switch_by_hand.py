@@ -96,6 +96,9 @@ class TestSwitchByHand(MeterCase):
         self.put_behind_a_platform()
         self.hello(nbiot={"downlink": True})
         self.assertFalse(self.meter.is_read_only)
+        self.meter.imei = False
+        self.assertIn("none is entered", self.meter.hand_reason)
+        self.meter.imei = "861234567890123"
         order = self.switch._set_desired("off", "arrears", "policy")
         read = self.env["meter.order"]._request_reads(self.meter)
         for each in order | read:

@@ -107,6 +107,14 @@ class TestSupplyHeldBack(SupplyCase):
             self.use("08:55", "1119.1", "2025-07-11")
             self.assertEqual(self.switch.desired, "off")
 
+    def test_a_meter_that_can_only_be_read(self):
+        """Nobody is told that power is cut where nobody can cut it."""
+        self.bus.link_kind = "nbiot"
+        self.run_out()
+        with self.clock("12:40"):
+            self.use("12:40", "1119")
+            self.assert_held_back("no_switch")
+
     def test_an_old_reading(self):
         self.run_out()
         with self.clock("12:40"):

@@ -59,6 +59,17 @@ class TestSupply(PortalData):
         self.env.cr.execute("UPDATE meter_live SET power_kw = 0.5 WHERE circuit_id = %s", [circuit.id])
         self.assertEqual(self.get_point()["power_kw"], 20)
 
+    def test_a_breaker_that_only_a_hand_closes_promises_no_seconds(self):
+        model = self.switch.meter_id.model_id
+        model.definition = model.definition | {"switch": {"kind": "dlt645", "off": "1A", "close": "by_hand"}}
+        self.switch._set_desired("off", "test", "policy", force=True)
+        self.switch.write({"reported": "off", "reported_at": self.env.cr.now()})
+        self.assertIn("closes the breaker by hand", self.get_point()["hint"])
+        self.switch._set_desired("on", "test", "policy")
+        point = self.get_point()
+        self.assertEqual(point["state"], "coming")
+        self.assertIn("when somebody has closed it by hand", point["hint"])
+
     def test_water_without_a_valve_counts_as_on(self):
         water = self.make_shop(
             "A-101", self.make_tariff("Water", "water", structure="flat", price=5), model="cjt188-cold"

@@ -12,6 +12,7 @@ import pytest
 from meter_connector.drivers import Driver, Purchase, make_driver
 from meter_connector.drivers.dlt645_2007 import Dlt645v2007Driver
 from meter_connector.errors import MeterRefusedError, NoAnswerError
+from meter_connector.simulator import bits
 from wirehelp import DEMO, Desk, SimWire, meter_row, virtually
 
 PREPAID = {"balance": "20.00", "price": "0.80", "count": 6}
@@ -219,6 +220,29 @@ def test_a_lost_answer_to_a_write_is_settled_by_reading() -> None:
         found = await driver.write_parameters(desk.line, desk.meter, {"trip_delay": "5"})
         assert found.is_applied
         assert desk.wire.commands("S1") == ["write"]
+
+    at_desk(test)
+
+
+def test_silence_about_one_setting_is_no_refusal_of_it() -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        sim = desk.wire.meters["S1"]
+        answer = sim.answer
+
+        def is_silent(frame: Any) -> bytes | None:
+            return None if bits.printed(frame.data[:4]) == "04001401" else answer(frame)
+
+        sim.answer = is_silent  # type: ignore[method-assign]
+        found = await driver.read_parameters(
+            desk.line, desk.meter, ["alarm_amount_1", "trip_delay", "overload_power"]
+        )
+        assert (set(found.unanswered), found.refused) == ({"trip_delay"}, {})
+        assert set(found.parameters) == {"alarm_amount_1", "overload_power"}
+        found = await driver.write_parameters(
+            desk.line, desk.meter, {"alarm_amount_1": "9.00", "trip_delay": "5"}
+        )
+        assert (set(found.unanswered), found.refused, found.different) == ({"trip_delay"}, {}, [])
+        assert not found.is_applied
 
     at_desk(test)
 

@@ -311,6 +311,7 @@ class MemoryRecorder:
         self.accepted: list[int] = []
         self.results: list[OrderResult] = []
         self.progress: list[tuple[int, str]] = []
+        self.kept: dict[int, Upkeep] = {}
         self.may_start: Callable[[Order], bool] = lambda order: True
         self.fail: Exception | None = None
 
@@ -341,10 +342,10 @@ class MemoryRecorder:
         raise AssertionError("the connector's own orders need a disk")
 
     async def keep_upkeep(self, keep: Upkeep) -> None:
-        raise AssertionError("the connector's own orders need a disk")
+        self.kept[keep.circuit_id] = keep
 
     async def upkeeps(self) -> dict[int, Upkeep]:
-        return {}
+        return dict(self.kept)
 
     async def wish(self, circuit_id: int) -> str:
         return ""

@@ -13,22 +13,10 @@ from decimal import Decimal
 
 import pytest
 from meter_connector.codecs.dlt645_2007 import Frame, data, requests
-from peerhelp import PYTHON, MeterSocket, Wire, free_port, order, peer
+from peerhelp import ADDRESS, NEEDS_PEER, MeterSocket, Wire, order, peer
 
-ADDRESS = "202601000107"
 PASSWORD = requests.Password.parse("123456")
-pytestmark = pytest.mark.skipif(
-    not PYTHON.exists(), reason=f"dlt645 3.2.0 is not installed at {PYTHON}: see tests/peers/requirements.txt"
-)
-
-
-@pytest.fixture(scope="module")
-def slave() -> Iterator[int]:
-    port = free_port()
-    with peer("peer_slave.py", port, ADDRESS) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield port
+pytestmark = NEEDS_PEER
 
 
 @pytest.fixture

@@ -53,6 +53,20 @@ def test_a_result_says_when_only_the_command_could_be_read_back(model: str, rema
     virtually(main)
 
 
+def test_a_meter_that_is_no_longer_forced_is_told_as_unknown() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1, "ddsy1352")], bus={"framing": "modbus_tcp"}))
+        await stand.start(schedule=BUSY)
+        await pass_time(5)
+        assert [reading.values.get("switch") for reading in stand.readings_of(1)][-1] == "on"
+        stand.wire.meters["S1"].stored.update({0x57: 0, 0x58: 0})  # type: ignore[attr-defined]
+        await pass_time(5)
+        assert [reading.values.get("switch") for reading in stand.readings_of(1)][-1] == "unknown"
+        await stand.close()
+
+    virtually(main)
+
+
 @pytest.mark.parametrize("moment", range(12))
 def test_an_order_between_two_reads_of_a_sweep_survives_that_the_connection_goes(moment: int) -> None:
     """It waits in the queue; trying it again and again without a connection would hold up everything for ever."""

@@ -241,7 +241,7 @@ class AcrelMeter:
     async def run(self, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(AcrelFrame(REGISTER, self.padded + bytes(38)).encode())
-        writer.write(AcrelFrame(TIME).encode() + AcrelFrame(UPLOAD, b"[[1((data))]]").encode())
+        writer.write(AcrelFrame(TIME).encode() + AcrelFrame(UPLOAD, b"[[1((data))]]").encode() * 3)
         held = b""
         try:
             while data := await reader.read(4096):
@@ -290,6 +290,7 @@ def test_an_acrel_meter_is_read_and_switched_and_its_upload_is_shown_to_a_person
         assert bytes(meter.heard[1].payload[:5]) == bytes((26, 11, 21, 6, 12))  # Saturday, noon at the site
         (event,) = [event for event in recorder.events if event.kind == "frame_unknown"]
         assert "5B5B31" in str(event.data)
+        assert (event.data["reason"], event.data["protocol"]) == ("acrel_upload", "acrel")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await scheduler.stop()

@@ -132,10 +132,14 @@ class WireStats:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Bytes that belong to nothing we asked: a whole frame (`unasked`) or one that is damaged (bad_checksum, bad_end, …)."""
+    """Bytes that belong to nothing we asked: a whole frame (`unasked`) or one that is damaged (bad_checksum, bad_end, …).
+
+    `protocol` where it is not the bus's own.
+    """
 
     kind: str
     hex: str
+    protocol: str = ""
 
 
 @dataclass

@@ -61,16 +61,18 @@ class ItemValues:
 
 @dataclass
 class ParameterValues:
-    """Settings as the meter shows them. `different`: names whose value is not the one that was written."""
+    """Settings as the meter shows them. `different`: names whose value is not the one that was written; `unanswered`: name -> error,
+    where the meter was silent to this one but not to others: that says nothing of the setting."""
 
     parameters: dict[str, str | None] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[str, str] = field(default_factory=dict)
     different: list[str] = field(default_factory=list)
 
     @property
     def is_applied(self) -> bool:
         """Does the meter show all that was written?"""
-        return not self.refused and not self.different
+        return not self.refused and not self.different and not self.unanswered
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Operations(abc.ABC):
             item = await self._item(line, meter, name)
             found.values[name], found.parts[name] = item.text, item.parts
 
-        await _each(names, one, found.refused)
+        await _each(names, one, found.refused, found.refused)
         return found
 
     async def read_load_profile(
@@ -156,7 +158,7 @@ class Operations(abc.ABC):
         async def one(name: str) -> None:
             found.parameters[name] = await self._get(line, meter, known[name])
 
-        await _each(list(known), one, found.refused)
+        await _each(list(known), one, found.refused, found.unanswered)
         return found
 
     async def write_parameters(self, line: Line, meter: Meter, values: Mapping[str, str]) -> ParameterValues:
@@ -257,7 +259,9 @@ class Operations(abc.ABC):
         shown = await self.read_parameters(line, meter, [each.name for each in known])
         found.parameters = shown.parameters
         found.refused = {**shown.refused, **found.refused}
-        found.different = different_from(meter, values, shown.parameters)
+        found.unanswered = shown.unanswered
+        answered = {name: text for name, text in values.items() if name not in shown.unanswered}
+        found.different = different_from(meter, answered, shown.parameters)
         return found
 
     # -- prepayment ---------------------------------------------------------------------------------------------------------------
@@ -336,12 +340,13 @@ def count_size(meter: Meter) -> int:
 
 
 def profile_of(meter: Meter) -> list[str]:
-    """Names that the model's definition lists under `parameters`, else all that protocol and model know."""
+    """Names that the model's definition lists under `parameters`, else all that protocol and model know but the hundreds of holidays."""
     listed: Sequence[str] = getattr(meter.model, "parameters", ())
     if listed:
         return [str(name) for name in listed]
     own = _own(meter)
     table = parameters.names(meter.model.protocol, map_name(meter))
+    table = [name for name in table if not name.startswith("holiday_") or name == "holiday_count"]
     return [*table, *(name for name in own if name not in table)]
 
 
@@ -400,7 +405,10 @@ def _checked(
 
 
 async def _each(
-    names: Sequence[str], read_one: Callable[[str], Awaitable[None]], refused: dict[str, str]
+    names: Sequence[str],
+    read_one: Callable[[str], Awaitable[None]],
+    refused: dict[str, str],
+    unanswered: dict[str, str],
 ) -> None:
     """One after another; a refusal or one silence does not end it. Raises the silence when nothing else came."""
     silences = answers = 0
@@ -413,7 +421,7 @@ async def _each(
         except MeterRefusedError as error:
             refused[name] = str(error)
         except (NoAnswerError, GarbledError) as error:
-            refused[name] = str(error)
+            unanswered[name] = str(error)
             silences += 1
             if not answers or silences == MAX_SILENCES:
                 raise

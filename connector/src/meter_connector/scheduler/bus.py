@@ -29,7 +29,7 @@ from ..errors import (
 from ..model import Bus, Circuit, Meter, Schedule, Source
 from ..outbox.room import PAUSED, STRETCH
 from ..ports import BusStatus
-from ..transports import Link
+from ..transports import Link, acrel
 from .clocks import ClockKeeper
 from .collecting import EventCollector
 from .discovery import Discovery
@@ -449,16 +449,17 @@ class BusRunner:
         entry = {"at": self.clock.now(), "kind": unknown.kind, "hex": unknown.hex}
         self.unknown = [*self.unknown, entry][-self.tuning.unknown_frames_kept :]
         size = len(unknown.hex) // 2
+        is_known = unknown.kind in acrel.KNOWN_KINDS
         self._notices.tell_limited(
-            ("unknown", self.bus.id),
-            self.tuning.unknown_frames_a_minute,
+            (unknown.kind if is_known else "unknown", self.bus.id),
+            self.tuning.known_messages_an_hour if is_known else self.tuning.unknown_frames_a_minute,
             "frame_unknown",
-            window_s=60.0,
+            window_s=3600.0 if is_known else 60.0,
             gateway_id=self.gateway_id,
             bus_id=self.bus.id,
             hex=unknown.hex[: 2 * self.tuning.unknown_frame_bytes],
             size=size,
-            protocol=self._protocol,
+            protocol=unknown.protocol or self._protocol,
             reason=unknown.kind,
         )
 

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..drivers import Line, ParameterValues, Prepayment, Purchase
-from ..drivers.operations import different_from, is_next_count
+from ..drivers.operations import count_size, different_from, is_next_count, profile_of
 from ..errors import (
     GarbledError,
     LinkError,
@@ -42,6 +42,8 @@ MAX_RECORDS = 96
 
 MAX_RESULT = 60000
 """Characters of a result's data that Odoo takes."""
+MANY_NAMES = 8
+"""Reads of more settings than this take their turns in the background: a whole meter has a hundred, its neighbours are read meanwhile."""
 
 
 class DataProblem(Exception):  # noqa: N818 - a finding about an order's data, told as its failure
@@ -225,11 +227,16 @@ class ProfileErrand(Errand):
 class ReadParametersErrand(Errand):
     """Read settings by name, or all of the model's."""
 
+    def __init__(self, bus: BusRunner, opened: OpenOrder) -> None:
+        super().__init__(bus, opened)
+        if len(_names_or_none(opened) or profile_of(opened.target)) > MANY_NAMES:
+            self.job.priority = Priority.BACKGROUND
+
     async def work(self, line: Line) -> None:
         names = _names(self._data(), "names")
         target = self._open.target
         found = await self._bus.driver_of(target).read_parameters(line, target, names)
-        self._finish("confirmed", _shortened(found.refused), _parameters(found))
+        self._finish("confirmed", _shortened({**found.refused, **found.unanswered}), _parameters(found))
 
 
 class WriteParametersErrand(Errand):
@@ -262,7 +269,8 @@ class WriteParametersErrand(Errand):
             self._finish("confirmed", "", _parameters(found))
             return
         different = f"read back different: {', '.join(found.different)}" if found.different else ""
-        detail = "; ".join(filter(None, [_shortened(found.refused), different]))
+        said = _shortened({**found.refused, **found.unanswered})
+        detail = "; ".join(filter(None, [said, different]))
         self._finish("failed", detail, _parameters(found))
 
 
@@ -290,6 +298,9 @@ class PurchaseErrand(Errand):
         elif result.state == "done":
             after = Prepayment(result.count_after, result.remaining, None)
             self._finish("confirmed", result.detail, self._result(purchase, after))
+        elif not self._open.is_sent:  # refused before a byte left: asking again brings nothing else
+            before = Prepayment(result.count_before, result.remaining, None)
+            self._finish("failed", _joined("nothing was sent", result.detail), self._result(purchase, before))
         else:  # the count is read again, once the frame cannot be on its way any more
             self._detail = result.detail
             self._again(self._bus.tuning.unsure_s)
@@ -320,13 +331,14 @@ class PurchaseErrand(Errand):
             raise DataProblem(f"amount and count are needed ({error})") from None
         if not amount.is_finite() or amount <= 0 or amount != round(amount, 2):
             raise DataProblem(f"amount: {data['amount']!r} is no amount in fen")
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise DataProblem(f"count: {count!r} is no count after a purchase")
+        size = count_size(self._open.target)
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count < size:
+            raise DataProblem(f"count: {count!r} is no count after a purchase, 0 to {size - 1}")
         return Purchase(amount, count, str(data.get("number") or ""))
 
     def _result(self, purchase: Purchase, after: Prepayment) -> dict[str, Any]:
         return {
-            "count_before": purchase.count - 1,
+            "count_before": (purchase.count - 1) % count_size(self._open.target),
             "count_after": after.count,
             "remaining": after.remaining,
         }
@@ -457,7 +469,8 @@ def _plain(value: object) -> str:
 
 
 def _parameters(found: ParameterValues) -> dict[str, Any]:
-    return {"parameters": found.parameters, "refused": found.refused}
+    unanswered = {"unanswered": found.unanswered} if found.unanswered else {}
+    return {"parameters": found.parameters, "refused": found.refused, **unanswered}
 
 
 def _names(data: Mapping[str, Any], key: str) -> list[str]:
@@ -465,6 +478,14 @@ def _names(data: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataProblem(f"{key}: expected a list of names")
     return list(dict.fromkeys(names))
+
+
+def _names_or_none(opened: OpenOrder) -> list[str]:
+    """Names in a read order's data; none where the data is wrong, which is told when its turn comes."""
+    try:
+        return _names(json.loads(opened.order.data or "{}"), "names")
+    except (ValueError, AttributeError, DataProblem):
+        return []
 
 
 def _circuit(opened: OpenOrder) -> Any:

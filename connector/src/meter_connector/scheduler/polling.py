@@ -119,14 +119,17 @@ class MeterPoll:
 
 
 def make_readings(meter: Meter, values: MeterValues, source: Source) -> list[Reading]:
-    """One reading a circuit, of those that have something to say."""
+    """One reading a circuit, of those that have something to say.
+
+    That a switch is unknown says nothing, but where only the command can be read: then the meter is no longer under it.
+    """
     if values.at is None:
         return []
+    switch = meter.model.switch
+    empty = (None,) if switch is not None and switch.shows_command else (None, "unknown")
     readings = []
     for circuit in meter.circuits:
-        found = {
-            key: value for key, value in values.of(circuit.number).items() if value not in (None, "unknown")
-        }
+        found = {key: value for key, value in values.of(circuit.number).items() if value not in empty}
         if not found:
             continue
         columns = {key: value for key, value in found.items() if is_column(key)}

@@ -15,7 +15,7 @@ from ..drivers import Unknown
 from ..errors import LinkError
 from ..model import Bus, Circuit, Gateway, Meter, Order, Schedule, SiteConfig
 from ..ports import BusLayer, BusStatus, GatewayStatus, Recorder, Stage
-from ..transports import BaseLink, DialInLimits, DialInLink, DialInListener, Refusal
+from ..transports import BaseLink, DialInLimits, DialInLink, DialInListener, Refusal, acrel
 from .bus import BusRunner
 from .gateways import GatewayWatch
 from .links import LinkPool, link_key, make_link
@@ -274,7 +274,7 @@ class SiteScheduler:
         """A dial-in meter said something that is no answer and that nobody here can read: for a person."""
         runner = next((each for each in self._runners.values() if each.link is link), None)
         if runner is not None:
-            runner.tell_unknown(Unknown("acrel", message.hex().upper()))
+            runner.tell_unknown(Unknown(acrel.kind_of(message), message.hex().upper(), "acrel"))
 
     def _replaced(self, link: DialInLink, peer: str, former: str) -> None:
         for watch in self._watches.values():

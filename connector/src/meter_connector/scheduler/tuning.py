@@ -47,8 +47,11 @@ class Tuning:
     """A discovery tells how far it is so often."""
     plan_first_s: float = 5.0
     """After a start the supply plan waits so long for Odoo's time and orders."""
-    plan_retry_s: float = 600.0
-    """A switch of the supply plan that failed is tried again."""
+    plan_retry_s: float = 60.0
+    plan_retry_limit_s: float = 3600.0
+    """What the supply plan or the recovery switched and failed is tried again, with pauses that double."""
+    plan_edge_s: float = 300.0
+    """A meter that keeps its hours by its own clock may begin and end them so much earlier or later."""
     recovery_life_s: float = 3600.0
     """So long a meter that tripped is tried to be closed again."""
     drift_s: float = 120.0
@@ -64,6 +67,8 @@ class Tuning:
     """A gateway that comes back within this time was never reported as offline."""
     unknown_frames_a_minute: int = 20
     """Events of a bus about frames that answer nothing; more are only counted."""
+    known_messages_an_hour: int = 1
+    """Events of a bus about one kind of message that meters send by themselves every few minutes, as an Acrel meter's upload."""
     unknown_frame_bytes: int = 1024
     """So much of one is told."""
     unknown_frames_kept: int = 50

@@ -222,6 +222,17 @@ class ModbusMeter(Meter):
                 found |= self.shown(name)
         return found
 
+    @property
+    def shows_contact(self) -> bool:
+        """Does its register tell where the contact is? A forced trip reads back as it was written."""
+        return self.map.relay != "forced_trip"
+
+    def shown(self, name: str) -> dict[str, str]:
+        """See Meter."""
+        if name == "switch" and not self.shows_contact:
+            return {name: "off" if self.stored.get(0x58) else "on"}
+        return super().shown(name)
+
     def _is_readable(self, address: int) -> bool:
         in_holes = any(first <= address < last for first, last in self.map.holes)
         in_wallet = self.wallet is not None and 0 <= address - self.wallet_at < WALLET_WORDS
