@@ -41,7 +41,7 @@ class MeterEvent(models.Model):
     meter_id = fields.Many2one("meter.meter", ondelete="cascade", readonly=True, index=True)
     circuit_id = fields.Many2one("meter.circuit", ondelete="cascade", readonly=True)
     building_id = fields.Many2one("property.building", readonly=True, index=True)
-    data = fields.Text("Details", readonly=True)
+    data = fields.Text("As the Connector Told It", readonly=True)
     known_kind = fields.Selection(
         [(kind, label) for kind, (label, _keys) in EVENT_KINDS.items()],
         string="Event",

@@ -54,7 +54,8 @@ class MeterReadItemsWizard(models.TransientModel):
     def _say(self, name, value, parts):
         """[(label, text)] of one value: what it says by name, of the bits of a status word those that are set."""
         label = find_value_label(self.env, name)
-        found = [part for part in parts if isinstance(part, list) and len(part) == 3] if parts else []
+        rows = parts if isinstance(parts, list) else []
+        found = [part for part in rows if isinstance(part, list) and len(part) == 3]
         if value is None or not found:
             return [(label, "—" if value is None else str(value))]
         if len(found) == 1:
@@ -76,6 +77,11 @@ class MeterReadItemsWizard(models.TransientModel):
 
     def _get_title(self):
         return self.env._("Read Values")
+
+    def action_refresh(self):
+        """Is the answer there?"""
+        self.ensure_one()
+        return self._reopen()
 
     def action_read(self):
         """Order it and keep the page open for the answer."""

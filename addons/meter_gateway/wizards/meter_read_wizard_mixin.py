@@ -20,11 +20,6 @@ class MeterReadWizardMixin(models.AbstractModel):
         self.order_id = self.env["meter.order"]._place(kind, self.meter_id, data)
         return self._reopen()
 
-    def action_refresh(self):
-        """Is the answer there?"""
-        self.ensure_one()
-        return self._reopen()
-
     def _reopen(self):
         return {
             "type": "ir.actions.act_window",
