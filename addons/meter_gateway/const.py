@@ -12,6 +12,10 @@ INGEST_COLUMNS = ("circuit_id", "at", *NUMERIC_COLUMNS, "switch", "source", "ext
 MAX_BATCH_ROWS = 5000
 #: A reading may be this far ahead of the server's clock before it is refused.
 FUTURE_TOLERANCE_S = 600
+#: A meter's clock that is no further off is right (the connector tells a drift from there on).
+CLOCK_RIGHT_S = 120
+#: Below this share of its room a connector's disk is no alarm (the connector tells ``outbox_ok`` there).
+DISK_CALM_SHARE = 0.4
 
 READING_SOURCES = [
     ("scheduled", "Scheduled"),
@@ -47,6 +51,7 @@ ORDER_KINDS = [
     ("read", "Read Now"),
     ("sync_clock", "Set Clock"),
     ("read_items", "Read Values"),
+    ("read_profile", "Read Load Profile"),
     ("read_parameters", "Read Parameters"),
     ("write_parameters", "Write Parameters"),
     ("purchase", "Purchase"),
@@ -59,7 +64,7 @@ ORDER_KINDS = [
 ]
 SWITCH_ORDER_KINDS = ("switch_on", "switch_off")
 #: Orders that change nothing in a meter and may be cancelled by whoever may read meters.
-READ_ORDER_KINDS = ("read", "read_items", "read_parameters", "read_prepayment", "discover")
+READ_ORDER_KINDS = ("read", "read_items", "read_profile", "read_parameters", "read_prepayment", "discover")
 #: Orders whose end says nothing before the meter's own count does; silence never makes them a failure.
 COUNTED_ORDER_KINDS = ("purchase",)
 #: An order's data and a result's data travel as JSON text of at most so many characters.
@@ -92,6 +97,7 @@ ORDER_LIFE_S = {
     "read": 10 * 60,
     "sync_clock": 3600,
     "read_items": 10 * 60,
+    "read_profile": 10 * 60,
     "read_parameters": 3600,
     "write_parameters": 24 * 3600,
     "purchase": 3600,
@@ -195,6 +201,8 @@ EVENT_ALARMS = {
     "frame_unknown": ("open", "frame_unknown"),
     "cover_open": ("open", "cover_open"),
     "cover_closed": ("resolve", "cover_open"),
+    "overload": ("open", "overload"),
+    "overload_over": ("resolve", "overload"),
     "magnetic_field": ("open", "magnetic_field"),
     "magnetic_field_over": ("resolve", "magnetic_field"),
     "valve_fault": ("open", "valve_fault"),
@@ -213,10 +221,12 @@ EVENT_ALARMS = {
 _ORDERED = ("wanted", "result", "reported", "detail", "reason")
 _ROOM = ("level", "used_bytes", "capacity_bytes", "bytes_a_day", "days_left", "share")
 _PROBLEMS = ("version", "count", "problems")
+_RECORD = ("count", "new", "begin", "end", "operator", "values")
 EVENT_KINDS = {
     "gateway_online": ("Gateway online", ("links",)),
     "gateway_offline": ("Gateway offline", ("links",)),
     "gateway_refused": ("Unknown gateway dials in", ("peer", "reason", "hex", "dropped")),
+    "gateway_replaced": ("Gateway dialled in from elsewhere", ("peer", "former", "dropped")),
     "meter_silent": ("Meter silent", ("error",)),
     "meter_back": ("Meter answers again", ()),
     "clock_drift": ("Meter clock is wrong", ("drift_s",)),
@@ -238,17 +248,35 @@ EVENT_KINDS = {
     "overload_trip": ("Overload trip", ()),
     "malignant_load_trip": ("Malignant load trip", ()),
     "temperature_trip": ("Over-temperature trip", ()),
-    "cover_open": ("Cover open", ()),
-    "cover_closed": ("Cover closed", ()),
+    "trip_recorded": ("Trip noted by the meter", _RECORD),
+    "close_recorded": ("Closing noted by the meter", _RECORD),
+    "programmed": ("Settings written", _RECORD),
+    "meter_cleared": ("Registers cleared", _RECORD),
+    "power_lost": ("Power loss", _RECORD),
+    "cover_open": ("Cover open", _RECORD),
+    "cover_closed": ("Cover closed", _RECORD),
+    "overload": ("Overload", ("phases",)),
+    "overload_over": ("Overload is over", ("phases",)),
     "magnetic_field": ("Strong magnetic field", ()),
     "magnetic_field_over": ("Magnetic field is over", ()),
     "valve_fault": ("Valve fault", ()),
     "valve_ok": ("Valve in order", ()),
-    "battery_low": ("Low battery", ()),
-    "battery_ok": ("Battery in order", ()),
+    "battery_low": ("Low battery", ("batteries",)),
+    "battery_ok": ("Battery in order", ("batteries",)),
 }
 #: Keys of ``data`` that say in an alarm's message what exactly is wrong.
-EVENT_DETAILS = ("problems", "imei", "platform", "peer", "reason", "drift_s", "days_left", "error", "detail")
+EVENT_DETAILS = (
+    "problems",
+    "imei",
+    "platform",
+    "peer",
+    "former",
+    "reason",
+    "drift_s",
+    "days_left",
+    "error",
+    "detail",
+)
 
 # --- meter models --------------------------------------------------------------------------------
 PROTOCOLS = [

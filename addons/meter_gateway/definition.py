@@ -37,6 +37,8 @@ MODBUS_TYPES = {
     "uint64": 4,
     "int64": 4,
 }
+#: What the register of the switch shows: the contactor itself, or only the command that was written.
+READ_BACKS = ("state", "command")
 WORD_ORDERS = ("high", "low", "high_first", "low_first", "big", "little")
 
 
@@ -143,6 +145,8 @@ def _modbus_switch_problems(switch):
     if not isinstance(write, dict):
         return ["switch.write: must be an object"]
     problems = []
+    if switch.get("read_back", "state") not in READ_BACKS:
+        problems.append(f"switch.read_back: {switch['read_back']!r} is not one of {', '.join(READ_BACKS)}")
     if not _is_register(write.get("address")):
         problems.append(f"switch.address: {write.get('address')!r} is not a register number 0..65535")
     if write.get("function", 16) not in (5, 6, 15, 16):

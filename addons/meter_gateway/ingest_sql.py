@@ -181,7 +181,7 @@ UPDATE meter_switch s
    SET reported = l.switch, reported_at = l.switch_at, reported_generation = s.generation
   FROM meter_live l
  WHERE s.circuit_id = ANY(%(circuit_ids)s) AND l.circuit_id = s.circuit_id
-   AND l.switch <> s.reported AND l.switch <> 'unknown' AND l.switch_at > COALESCE(s.reported_at, '-infinity')
+   AND l.switch <> s.reported AND l.switch_at > COALESCE(s.reported_at, '-infinity')
 RETURNING s.id
 """
 

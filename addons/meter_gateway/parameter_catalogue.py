@@ -77,6 +77,7 @@ def _spell(protocol, definition, name, text):
     if row.is_readonly:
         return text, f"{name}: can be read, not set"
     try:
+        row.check_size(text, (definition.get("quirks") or {}).get("max_write"))
         return row.normal(text), ""
     except CodecError as error:
         return text, str(error)

@@ -75,9 +75,12 @@ def read_workbook(content):
     return rows
 
 
-def read_map(content):
-    """What is in a workbook, as ``map_import.Imported``; raises WorkbookError."""
-    return read_rows(read_workbook(content))
+def read_map(content, addresses):
+    """What is in a workbook, as ``map_import.Imported``; raises WorkbookError.
+
+    :param str addresses: how addresses without 0x and H are meant: ``written``, ``hexadecimal``, ``decimal``
+    """
+    return read_rows(read_workbook(content), addresses)
 
 
 def write_workbook(registers, headings, notes):

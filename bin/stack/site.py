@@ -21,7 +21,7 @@ from .pay_gateways import TITLES, PayGateway
 from .services import Service, free_port, own_by_service
 
 SITE_FILE = layout.CONNECTOR / "src/meter_connector/simulator/sites/demo.yaml"
-LOADER = Path(__file__).with_name("demo_data.py")
+LOADER = Path(__file__).with_name("demo_data") / "load.py"
 ADDONS = [*layout.OUR_ADDONS]
 
 
@@ -213,6 +213,7 @@ class Site:
         """Make or refresh the estate in Odoo from the site file and the simulator's ports."""
         self.odoo.script(
             LOADER,
+            bin=str(layout.ROOT / "bin"),
             site=str(self.options.site_file),
             ready=str(self.ready_file),
             password=self.password,

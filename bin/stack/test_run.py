@@ -33,9 +33,9 @@ def run_parts(parts: list[str]) -> int:
             odoo.start()  # beside the connector's tests: one core each
         if "connector" in parts:
             peer = independents.ensure("dlt645", layout.CONNECTOR / "tests" / "peers" / "requirements.txt")
-            summaries.append(
-                _pytest("connector", [str(layout.CONNECTOR / "tests")], METER_PEER_DLT645=str(peer))
-            )
+            # "required": what set-up and the line above have brought is talked to, or the run fails.
+            settings = {"METER_PEER_DLT645": str(peer), "METER_PEERS": "required"}
+            summaries.append(_pytest("connector", [str(layout.CONNECTOR / "tests")], **settings))
         if odoo:
             summaries.append(odoo.finish())
         if "system" in parts:

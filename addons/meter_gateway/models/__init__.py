@@ -1,5 +1,6 @@
 # ruff: noqa: I001 - tables are made in this order; views over tables come after them
 from . import meter_config_mixin
+from . import meter_shared_mixin
 from . import meter_read_group
 from . import meter_connector
 from . import meter_connector_user
@@ -21,6 +22,7 @@ from . import meter_energy
 from . import meter_ingest
 from . import meter_ingest_issue
 from . import meter_switch
+from . import meter_model_abilities
 from . import meter_switch_reconcile
 from . import meter_switch_by_hand
 from . import meter_switch_protection
@@ -45,6 +47,7 @@ from . import meter_event
 from . import meter_frame
 from . import meter_alarm
 from . import meter_alarm_values
+from . import meter_event_details
 from . import meter_overview
 from . import meter_overview_cards
 from . import meter_curve

@@ -17,6 +17,7 @@ class MeterAlarm(models.Model):
 
     _name = "meter.alarm"
     _description = "Alarm"
+    _inherit = ["property.facts.mixin"]
     _order = "severity_rank desc, opened_at desc, id desc"
     _rec_name = "message"
 

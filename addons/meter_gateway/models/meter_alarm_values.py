@@ -16,15 +16,16 @@ FLAG_ALARMS = {
 VALUE_ALARMS = frozenset((*FLAG_ALARMS.values(), "stopped_counting", "reading_jump", "broken_line"))
 #: A register may not move in an hour by more than a 100 A three-phase meter (or a DN50 pipe) can carry.
 MAX_PER_HOUR = 100
-#: With so much power for two hours, a register that counts hundredths must have moved.
+#: With so much power for two hours, a register that counts hundredths must have moved. Both this and the jump are about the meter's own
+#: register and go by what the meter shows; voltages go by what flows, as people see them.
 COUNTING_KW = 0.1
 
 #: What is wrong now: circuit and alarm kind. Only fresh values: a silent meter has an alarm of its own.
 VALUES_SQL = """
 WITH live AS (
     SELECT l.circuit_id, l.total, l.power_kw, l.voltage_v, l.at, l.total_at,
-           CASE WHEN l.extras LIKE '{%%}' THEN l.extras::jsonb ELSE '{}'::jsonb END AS extras
-      FROM meter_live l JOIN meter_circuit c ON c.id = l.circuit_id
+           CASE WHEN l.extras LIKE '{%%}' THEN l.extras::jsonb ELSE '{}'::jsonb END AS extras, m.vt_ratio
+      FROM meter_live l JOIN meter_circuit c ON c.id = l.circuit_id JOIN meter_meter m ON m.id = c.meter_id
      WHERE c.active AND l.at > %(now)s - interval '2 hours'
 ), hours AS (
     SELECT l.circuit_id, l.total - h.first_total AS moved, l.total_at - h.first_at AS took,
@@ -46,8 +47,8 @@ SELECT circuit_id, 'reading_jump' FROM hours
  UNION
 SELECT circuit_id, 'broken_line' FROM live
  WHERE extras ? 'voltage_b_v' AND extras ? 'voltage_c_v'
-   AND GREATEST(voltage_v, (extras ->> 'voltage_b_v')::numeric, (extras ->> 'voltage_c_v')::numeric) > 180
-   AND LEAST(voltage_v, (extras ->> 'voltage_b_v')::numeric, (extras ->> 'voltage_c_v')::numeric) < 60
+   AND vt_ratio * GREATEST(voltage_v, (extras ->> 'voltage_b_v')::numeric, (extras ->> 'voltage_c_v')::numeric) > 180
+   AND vt_ratio * LEAST(voltage_v, (extras ->> 'voltage_b_v')::numeric, (extras ->> 'voltage_c_v')::numeric) < 60
 """
 
 

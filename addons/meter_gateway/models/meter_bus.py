@@ -40,7 +40,7 @@ class MeterBus(models.Model):
     port = fields.Integer(help="Empty: as on the gateway.")
     device = fields.Char(help="Empty: as on the gateway.")
     registration = fields.Char(
-        help="First packet of this line where the box calls once for each of its lines: text, or hex:AABB."
+        help="What the box says first for this line, where it calls once for each of its lines; written as on the gateway."
         " Empty: as on the gateway; such buses share one connection and take turns."
     )
     heartbeat = fields.Char(help="Empty: as on the gateway.")
@@ -56,7 +56,7 @@ class MeterBus(models.Model):
         "(gateway_id, number)", "This gateway already has a bus with this number."
     )
     _registration_uniq = models.UniqueIndex(
-        "(connector_id, registration) WHERE registration IS NOT NULL",
+        "(connector_id, registration_key) WHERE registration_key IS NOT NULL",
         "Another bus of this connector has the same registration packet.",
     )
     _number_range = models.Constraint(
@@ -84,7 +84,9 @@ class MeterBus(models.Model):
     def _get_config_connectors(self):
         return self.gateway_id.connector_id
 
-    @api.constrains("gateway_id", "link_kind", "registration")
+    @api.constrains(
+        "gateway_id", "link_kind", "registration", "device", "baudrate", "bytesize", "parity", "stopbits"
+    )
     def _check_link(self):
         self.gateway_id._check_link()
 
@@ -127,6 +129,11 @@ class MeterBus(models.Model):
                 "heartbeat": self.heartbeat or gateway.heartbeat or "",
             }
         return {"kind": kind, "host": self.host or gateway.host or "", "port": self.port or gateway.port or 0}
+
+    def _get_port_settings(self):
+        """As people write it: 2400 8E1."""
+        self.ensure_one()
+        return f"{self.baudrate} {self.bytesize}{self.parity}{self.stopbits}"
 
     def action_discover(self):
         """Find out which meters hang on this bus."""

@@ -32,9 +32,9 @@ class MeterCircuit(models.Model):
     live_id = fields.Many2one("meter.live", compute="_compute_live_id", search="_search_live_id")
     live_at = fields.Datetime("Last Reading", related="live_id.at")
     live_total = fields.Float("Total", related="live_id.total")
-    live_power_kw = fields.Float("Power (kW)", related="live_id.power_kw")
-    live_voltage_v = fields.Float("Voltage (V)", related="live_id.voltage_v")
-    live_current_a = fields.Float("Current (A)", related="live_id.current_a")
+    live_power_kw = fields.Float("Power (kW)", digits=(18, 3), compute="_compute_live")
+    live_voltage_v = fields.Float("Voltage (V)", digits=(18, 1), compute="_compute_live")
+    live_current_a = fields.Float("Current (A)", digits=(18, 3), compute="_compute_live")
     reported = fields.Selection(related="switch_id.reported", string="Switch State")
     desired = fields.Selection(related="switch_id.desired", string="Desired")
 
@@ -80,6 +80,15 @@ class MeterCircuit(models.Model):
     def _compute_live_id(self):
         for circuit in self:
             circuit.live_id = circuit.live_ids[:1]
+
+    @api.depends("live_ids", "meter_id.ct_ratio", "meter_id.vt_ratio")
+    def _compute_live(self):
+        """Newest values, primary side."""
+        rows = self._get_live_rows()
+        for circuit in self:
+            for name in ("power_kw", "voltage_v", "current_a"):
+                value = circuit.meter_id._to_primary(name, rows.get(circuit.id, {}).get(name))
+                circuit[f"live_{name}"] = float(value or 0)
 
     @api.depends("meter_id.display_name", "number", "meter_id.model_id.circuit_count")
     def _compute_display_name(self):

@@ -12,7 +12,7 @@ class MeterConnector(models.Model):
 
     _name = "meter.connector"
     _description = "Connector"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "property.facts.mixin"]
     _order = "name, id"
 
     name = fields.Char(required=True, tracking=True)
@@ -50,6 +50,30 @@ class MeterConnector(models.Model):
     status_json = fields.Text(readonly=True, copy=False, help="What the connector said about itself last.")
     outbox_readings = fields.Integer("Readings Waiting", readonly=True, copy=False)
     outbox_oldest_at = fields.Datetime("Oldest Waiting Since", readonly=True, copy=False)
+    outbox_share = fields.Float(
+        "Disk Used (%)",
+        readonly=True,
+        copy=False,
+        help="Share of the room for readings on the connector's disk. From 80 % on it reads less often, from 95 % only what orders need.",
+    )
+    outbox_mb_a_day = fields.Float(
+        "Disk per Day (MB)",
+        readonly=True,
+        copy=False,
+        help="What a day of readings takes while Odoo is away.",
+    )
+    outbox_days_left = fields.Float(
+        "Days Without Odoo",
+        readonly=True,
+        copy=False,
+        help="So long Odoo may be away until the connector's disk is full. -1: nothing is read by schedule.",
+    )
+    outbox_events_dropped = fields.Integer(
+        "Events Not Kept",
+        readonly=True,
+        copy=False,
+        help="Events that the connector's disk did not take since the connector was started.",
+    )
     backlog_at = fields.Datetime(
         "Catching Up From",
         readonly=True,

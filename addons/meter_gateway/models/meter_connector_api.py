@@ -6,6 +6,7 @@ not of the described shape raises UserError.
 """
 
 import json
+import math
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..batch import BatchError
-from ..const import HELLO_S, ORDERS_POLL_S, PROTOCOL_VERSION, REDELIVER_AFTER_S
+from ..const import DISK_CALM_SHARE, HELLO_S, ORDERS_POLL_S, PROTOCOL_VERSION, REDELIVER_AFTER_S
 
 CONNECTOR_GROUP = "property_utility.property_utility_group_connector"
 
@@ -158,7 +159,9 @@ class MeterConnector(models.Model):
         outbox = status.get("outbox") if isinstance(status.get("outbox"), dict) else {}
         self.env.cr.execute(
             """UPDATE meter_connector SET last_seen_at = %s, software_version = %s, started_at = %s, status_json = %s,
-                      outbox_readings = %s, outbox_oldest_at = %s WHERE id = %s""",
+                      outbox_readings = %s, outbox_oldest_at = %s, outbox_share = %s, outbox_mb_a_day = %s,
+                      outbox_days_left = %s, outbox_events_dropped = %s
+                WHERE id = %s""",
             [
                 now,
                 str(payload.get("version") or "")[:60],
@@ -166,6 +169,10 @@ class MeterConnector(models.Model):
                 json.dumps(status, ensure_ascii=False, default=str).replace("\\u0000", "")[:200000],
                 _to_int(outbox.get("readings")),
                 _to_datetime(outbox.get("oldest_at")),
+                _to_float(outbox.get("share")) * 100,
+                _to_float(outbox.get("bytes_a_day")) / 1e6,
+                _to_float(outbox.get("days_left")),
+                _to_int(outbox.get("events_dropped")),
                 self.id,
             ],
         )
@@ -173,6 +180,8 @@ class MeterConnector(models.Model):
         self._note_downlink(status)
         if was_away:
             self.env["meter.alarm"]._resolve("connector_offline", self, at=now)
+        if "share" in outbox and _to_float(outbox["share"]) < DISK_CALM_SHARE:
+            self.env["meter.alarm"]._resolve("disk_filling", self, at=now)
         self._note_gateways(_read_rows(status, "gateways"), now)
         self._note_buses(_read_rows(status, "buses"))
         silent = [meter_id for meter_id in status.get("meters_silent") or [] if type(meter_id) is int]
@@ -203,7 +212,12 @@ class MeterConnector(models.Model):
         online = [gateway.id for gateway in gateways if said[gateway.id]["online"]]
         self.env.flush_all()
         self.env.cr.execute("UPDATE meter_gateway SET last_seen_at = %s WHERE id = ANY(%s)", [now, online])
-        gateways.invalidate_recordset(["last_seen_at"])
+        self.env.cr.execute(
+            """UPDATE meter_gateway g SET takeover_count = x.count FROM unnest(%s::int[], %s::int[]) AS x(id, count)
+                WHERE g.id = x.id AND g.takeover_count IS DISTINCT FROM x.count""",
+            [gateways.ids, [_to_int(said[gateway.id].get("replaced")) for gateway in gateways]],
+        )
+        gateways.invalidate_recordset(["last_seen_at", "takeover_count"])
 
     def _note_buses(self, rows):
         """Queues and counters of the buses."""
@@ -266,7 +280,7 @@ def _to_int(value):
 
 
 def _to_float(value):
-    return float(value) if type(value) in (int, float) else 0.0
+    return float(value) if type(value) in (int, float) and math.isfinite(value) else 0.0
 
 
 def _to_datetime(epoch):

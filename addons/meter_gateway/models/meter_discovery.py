@@ -1,10 +1,12 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from ..const import BAUDRATES, OPEN_ORDER_STATES
+from ..const import BAUDRATES, OPEN_ORDER_STATES, PROTOCOLS
 
 #: Protocols with addresses to search by; a Modbus bus is tried address by address.
 SEARCHED_PROTOCOLS = ("dlt645-2007", "dlt645-1997", "cjt188", "modbus-rtu")
+#: "All addresses", as the twelve digits of most protocols write it; those of CJ/T 188 have fourteen.
+LAST_OF_ALL = 10**12 - 1
 PARAMETERS_GROUP = "property_utility.property_utility_group_function_parameters"
 
 
@@ -13,6 +15,7 @@ class MeterDiscovery(models.Model):
 
     _name = "meter.discovery"
     _description = "Search for Meters"
+    _inherit = ["property.facts.mixin"]
     _order = "id desc"
     _rec_name = "bus_id"
 
@@ -45,6 +48,8 @@ class MeterDiscovery(models.Model):
     started_at = fields.Datetime(readonly=True, copy=False)
     done_at = fields.Datetime(readonly=True, copy=False)
     result = fields.Char(readonly=True, copy=False)
+    incomplete_protocols = fields.Char("Protocols Not Searched to the End", readonly=True, copy=False)
+    incomplete_text = fields.Char(compute="_compute_incomplete_text")
     line_ids = fields.One2many("meter.discovery.line", "discovery_id", string="Found", copy=False)
     is_speed_fixed = fields.Boolean(
         compute="_compute_is_speed_fixed",
@@ -65,6 +70,19 @@ class MeterDiscovery(models.Model):
             discovery.known_count = states.count("known")
             discovery.new_count = states.count("new")
             discovery.missing_count = states.count("missing")
+
+    @api.depends("incomplete_protocols")
+    @api.depends_context("lang")
+    def _compute_incomplete_text(self):
+        labels = dict(PROTOCOLS)
+        for discovery in self:
+            codes = (discovery.incomplete_protocols or "").split(",")
+            names = ", ".join(labels[code] for code in codes if code in labels)
+            discovery.incomplete_text = names and self.env._(
+                "Not searched to the end: %s. Meters of it may hang here that were not found, and none that is configured is"
+                " called silent. Give a narrower range of addresses and search again.",
+                names,
+            )
 
     @api.depends("bus_id")
     def _compute_is_speed_fixed(self):
@@ -115,9 +133,10 @@ class MeterDiscovery(models.Model):
             "protocols": protocols,
             "baudrates": list(BAUDRATES) if self.all_speeds else [],
         }
-        self.line_ids.unlink()
+        search = self.sudo()  # the right was checked; states have no writer of their own
+        search.line_ids.unlink()
         order = self.env["meter.order"]._place("discover", self.bus_id, data)
-        self.write(
+        search.write(
             {
                 "order_id": order.id,
                 "state": "running",
@@ -125,14 +144,15 @@ class MeterDiscovery(models.Model):
                 "started_at": fields.Datetime.now(),
                 "done_at": False,
                 "result": False,
+                "incomplete_protocols": False,
             }
         )
 
     def action_cancel(self):
         """Stop waiting; what was found stays."""
         self._check_right()
-        for discovery in self.filtered(lambda discovery: discovery.state == "running"):
-            order = discovery.order_id.sudo()  # the order is this search's own
+        for discovery in self.sudo().filtered(lambda discovery: discovery.state == "running"):
+            order = discovery.order_id
             if order.state in OPEN_ORDER_STATES:
                 order._finish("superseded", self.env._("Cancelled by %s", self.env.user.name))
             discovery._note_end("cancelled", self.env._("Cancelled by %s", self.env.user.name))
@@ -144,6 +164,20 @@ class MeterDiscovery(models.Model):
     def action_refresh(self):
         """Show what was found meanwhile."""
         return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def _is_searched(self, meter):
+        """Is the meter's address within the range?"""
+        last = int(self.last_address)
+        if meter.protocol == "cjt188" and last == LAST_OF_ALL:
+            last = 10**14 - 1
+        return int(self.first_address) <= int(meter.address) <= last
+
+    def _note_complete(self, complete):
+        """Configured meters are missing only where the connector has searched to the end; ``complete`` is its list of protocols."""
+        asked = self._get_protocols()
+        ended = [protocol for protocol in asked if isinstance(complete, list) and protocol in complete]
+        self.line_ids._add_missing(self, ended)
+        self.incomplete_protocols = ",".join(protocol for protocol in asked if protocol not in ended)
 
     def _note_end(self, state, result=""):
         self.write(
@@ -168,7 +202,7 @@ class MeterOrder(models.Model):
             discovery.line_ids._take_found(discovery, data.get("found"))
             discovery.progress = self.progress
         if state == "confirmed":
-            discovery.line_ids._add_missing(discovery)
+            discovery._note_complete(data.get("complete") if data else None)
             discovery._note_end("done", self.result or "")
         elif state in ("failed", "expired", "superseded"):
             discovery._note_end("failed", self.result_text or "")

@@ -12,10 +12,13 @@ class MeterDiscoveryLine(models.Model):
 
     _name = "meter.discovery.line"
     _description = "Address Found"
+    _inherit = ["property.facts.mixin"]
     _order = "state desc, address"
     _rec_name = "address"
 
-    discovery_id = fields.Many2one("meter.discovery", required=True, ondelete="cascade", index=True)
+    discovery_id = fields.Many2one(
+        "meter.discovery", required=True, ondelete="cascade", readonly=True, index=True
+    )
     building_id = fields.Many2one(related="discovery_id.building_id", store=True, index=True)
     bus_id = fields.Many2one(related="discovery_id.bus_id")
     address = fields.Char(required=True, readonly=True)
@@ -124,12 +127,10 @@ class MeterDiscoveryLine(models.Model):
         return models_of if len(models_of) == 1 else models_of.browse()
 
     @api.model
-    def _add_missing(self, discovery):
-        """Configured meters within the searched range that did not answer."""
-        first, last = int(discovery.first_address), int(discovery.last_address)
-        protocols = discovery._get_protocols()
+    def _add_missing(self, discovery, protocols):
+        """Configured meters of these protocols, within the searched range, that did not answer."""
         silent = (discovery.bus_id.meter_ids - discovery.line_ids.meter_id).filtered(
-            lambda meter: meter.active and meter.protocol in protocols and first <= int(meter.address) <= last
+            lambda meter: meter.active and meter.protocol in protocols and discovery._is_searched(meter)
         )
         self.create(
             [

@@ -1,10 +1,13 @@
 import json
+import logging
 import math
 from datetime import UTC, datetime
 
 from odoo import api, fields, models
+from psycopg2 import OperationalError
 
-from ..const import EVENT_ALARMS, EVENT_DETAILS, EVENT_KINDS
+from ..const import CLOCK_RIGHT_S, EVENT_ALARMS, EVENT_DETAILS, EVENT_KINDS
+from .meter_report import STUMBLED
 from .meter_switch_protection import LOCK_EVENTS, PROTECTIVE_TRIPS
 
 TARGETS = {
@@ -17,12 +20,15 @@ MAX_KEY, MAX_KIND, MAX_DATA = 200, 60, 8000
 #: Characters of a frame's bytes; with separators a little more than what ``meter.frame`` keeps.
 MAX_HEX = 6000
 
+_logger = logging.getLogger(__name__)
+
 
 class MeterEvent(models.Model):
     """Something a connector noticed once. The key makes a repeated report count once."""
 
     _name = "meter.event"
     _description = "Event"
+    _inherit = ["property.facts.mixin"]
     _order = "at desc, id desc"
     _rec_name = "kind"
 
@@ -64,7 +70,7 @@ class MeterEvent(models.Model):
     @api.model
     def _record(self, connector, events):
         """Store events of a connector; answers as ``meter.connector.api_events``. Nothing in an event raises."""
-        exceptions, rows, seen = [], [], self._get_known_keys(connector, events)
+        exceptions, rows, seen = [], {}, self._get_known_keys(connector, events)
         for index, event in enumerate(events):
             problem, row = self._read_event(connector, event)
             if problem:
@@ -73,10 +79,29 @@ class MeterEvent(models.Model):
                 exceptions.append([index, "duplicate", ""])
             else:
                 seen.add(row["key"])
-                rows.append(row)
-        for event in self.create(rows):
-            event._follow()
-        return {"accepted": len(rows), "exceptions": exceptions}
+                rows[index] = row
+        failed = [] if self._try_keep(list(rows.values())) else self._keep_each(rows)
+        exceptions += [[index, *STUMBLED] for index in failed]
+        return {"accepted": len(rows) - len(failed), "exceptions": sorted(exceptions)}
+
+    @api.model
+    def _keep_each(self, rows):
+        """One by one, where the batch failed; returns the indexes of those that fail alone."""
+        return [index for index, row in rows.items() if not self._try_keep([row])]
+
+    @api.model
+    def _try_keep(self, rows):
+        """Store events and what follows from them; False, with a log line and nothing stored, when that failed."""
+        try:
+            with self.env.cr.savepoint():
+                for event in self.create(rows):
+                    event._follow()
+        except OperationalError:
+            raise  # another writer: the whole call is tried again
+        except Exception:
+            _logger.exception("Events could not be taken: %.300r", rows)
+            return False
+        return True
 
     @api.model
     def _get_known_keys(self, connector, events):
@@ -155,7 +180,9 @@ class MeterEvent(models.Model):
         """States and alarms that follow from an event."""
         self.ensure_one()
         if self.kind == "frame_unknown":
-            self.env["meter.frame"]._keep(self, self._read_data())
+            frame = self.env["meter.frame"]._keep(self, self._read_data())
+            if frame.state == "seen":  # a message that is known: nobody has to look
+                return
         if self.gateway_id and self.kind in ("gateway_online", "gateway_offline"):
             if not self.gateway_id.state_since or self.at >= self.gateway_id.state_since:
                 self.gateway_id._set_state(self.kind.removeprefix("gateway_"), self.at)
@@ -173,6 +200,8 @@ class MeterEvent(models.Model):
             self._follow_protection()
             return
         action, alarm_kind = EVENT_ALARMS.get(self.kind, (None, None))
+        if self.kind == "clock_checked" and self._is_clock_right():
+            action, alarm_kind = EVENT_ALARMS["clock_ok"]
         alarms = self.env["meter.alarm"]
         if action == "open":
             label = dict(alarms._fields["kind"]._description_selection(self.env))[alarm_kind]
@@ -181,6 +210,11 @@ class MeterEvent(models.Model):
             alarms._open(alarm_kind, self._get_target(), message, at=self.at)
         elif action == "resolve":
             alarms._resolve(alarm_kind, self._get_target(), at=self.at)
+
+    def _is_clock_right(self):
+        """The connector compares every day, also when it has forgotten that it once called the clock wrong."""
+        drift_s = self._read_data().get("drift_s")
+        return type(drift_s) in (int, float) and abs(drift_s) <= CLOCK_RIGHT_S
 
     def _follow_protection(self):
         """The meter cut the supply to protect wiring and people."""

@@ -8,10 +8,14 @@ from ..frame_decoder import MAX_FRAME_BYTES, decode_best, is_available, protocol
 KEEP_DAYS = 30
 KEEP_PER_BUS = 500
 
-#: Frames too old, and all but the newest of each bus.
+#: Messages that meters send as a matter of course: kept with their decoding, no reason for an alarm.
+KNOWN_MESSAGES = ("acrel_upload", "acrel_config")
+
+#: Frames too old, and all but the newest of each bus; known messages do not push out strange ones.
 TRIM_SQL = """
 DELETE FROM meter_frame WHERE id IN (
-    SELECT id FROM (SELECT id, state, at, row_number() OVER (PARTITION BY bus_id, connector_id ORDER BY at DESC, id DESC) AS rank
+    SELECT id FROM (SELECT id, state, at, row_number() OVER (PARTITION BY bus_id, connector_id, coalesce(reason, '') = ANY(%(known)s)
+                                                             ORDER BY at DESC, id DESC) AS rank
                       FROM meter_frame) ranked
      WHERE rank > %(per_bus)s OR at < %(before)s)
 """
@@ -22,6 +26,7 @@ class MeterFrame(models.Model):
 
     _name = "meter.frame"
     _description = "Unknown Frame"
+    _inherit = ["property.facts.mixin"]
     _order = "at desc, id desc"
     _rec_name = "at"
 
@@ -62,10 +67,21 @@ class MeterFrame(models.Model):
             "bad_end": self.env._("damaged: its end is missing"),
             "bad_length": self.env._("damaged: its length cannot be"),
             "frame_inside": self.env._("damaged: another frame begins within it"),
+            "unit": self.env._("its unit does not fit the kind of utility"),
             "unasked": self.env._("nobody asked for it"),
             "other_address": self.env._("from an address that is not configured here"),
             "no_frame": self.env._("no frame in the report"),
+            "expired": self.env._("damaged: the rest never came"),
+            "truncated": self.env._("the bytes end within a frame"),
+            "not_an_answer": self.env._("answers nothing that was asked"),
+            "not_in_model": self.env._("an answer about a value that the meter model does not name"),
+            "model": self.env._("the meter model is wrong, so that the frame cannot be read"),
             "acrel": self.env._("message of a dial-in meter that nobody can read"),
+            "acrel_upload": self.env._(
+                "upload of a dial-in meter: known, but not verified; no reading is made of it"
+            ),
+            "acrel_config": self.env._("configuration message of a dial-in meter"),
+            "acrel_alarm": self.env._("alarm message of a dial-in meter; its content is not documented"),
         }
         return labels.get(reason, reason or "")
 
@@ -95,6 +111,7 @@ class MeterFrame(models.Model):
     @api.model
     def _get_protocol_names(self):
         names = dict(self.env["meter.model"]._fields["protocol"]._description_selection(self.env))
+        names["acrel"] = self.env._("Acrel 4G (7B 7B)")
         return {protocol: names.get(protocol, protocol) for protocol in protocols()}
 
     # -- coming and going ---------------------------------------------------------------------------
@@ -120,6 +137,7 @@ class MeterFrame(models.Model):
                 "protocol": _word(data.get("protocol"), 20),
                 "reason": _word(data.get("reason") or data.get("fault"), 200),
                 "dropped": dropped if type(dropped) is int and 0 <= dropped < 2**31 else 0,
+                "state": "seen" if data.get("reason") in KNOWN_MESSAGES else "new",
             }
         )
 
@@ -145,7 +163,7 @@ class MeterFrame(models.Model):
         per_bus = int(get("meter_gateway.frame_keep_per_bus", KEEP_PER_BUS))
         self.env.flush_all()
         before = fields.Datetime.now() - timedelta(days=days)
-        self.env.cr.execute(TRIM_SQL, {"per_bus": per_bus, "before": before})
+        self.env.cr.execute(TRIM_SQL, {"per_bus": per_bus, "before": before, "known": list(KNOWN_MESSAGES)})
         self.invalidate_model()
 
 

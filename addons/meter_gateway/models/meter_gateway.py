@@ -24,7 +24,8 @@ class MeterGateway(models.Model):
     link_kind = fields.Selection(LINK_KINDS, required=True, default="tcp_client")
     device = fields.Char(help="Serial device on the connector's machine, such as /dev/ttyS0.")
     registration = fields.Char(
-        help="First packet of a gateway that dials in: text, or hex:AABB. The gateway is known by it."
+        help="What a gateway that dials in says first, and is known by: text as it says it, hex:AABB, imei: and its"
+        " fifteen digits (in whatever form it says them), or acrel: and the serial number of an Acrel 4G meter."
     )
     heartbeat = fields.Char(help="Packet repeated by the gateway to keep the line: text, or hex:AABB.")
     state = fields.Selection(
@@ -35,6 +36,13 @@ class MeterGateway(models.Model):
     )
     last_seen_at = fields.Datetime(readonly=True, copy=False)
     state_since = fields.Datetime(readonly=True, copy=False)
+    takeover_count = fields.Integer(
+        "Connections Taken Over",
+        readonly=True,
+        copy=False,
+        help="How often, since the connector started, the gateway dialled in while its former connection still stood."
+        " Many in an hour: its line is bad, or two boxes call by one name; Events say from where.",
+    )
     bus_ids = fields.One2many("meter.bus", "gateway_id", string="Buses", copy=True)
     meter_ids = fields.One2many("meter.meter", "gateway_id", string="Meters")
     meter_count = fields.Integer(compute="_compute_meter_count")
@@ -44,7 +52,7 @@ class MeterGateway(models.Model):
         "(company_id, number)", "Another gateway of this company has this number."
     )
     _registration_uniq = models.UniqueIndex(
-        "(connector_id, registration) WHERE registration IS NOT NULL AND link_kind = 'tcp_server'",
+        "(connector_id, registration_key) WHERE registration_key IS NOT NULL AND link_kind = 'tcp_server'",
         "Another gateway of this connector dials in with the same registration packet.",
     )
 
@@ -74,9 +82,9 @@ class MeterGateway(models.Model):
         for gateway in self:
             gateway.meter_count = counts.get(gateway, 0)
 
-    @api.constrains("link_kind", "registration")
+    @api.constrains("connector_id", "active", "link_kind", "registration", "device")
     def _check_link(self):
-        for gateway in self:
+        for gateway in self.filtered("active"):
             problem = gateway._get_link_problem()
             if problem:
                 raise ValidationError(
@@ -93,15 +101,16 @@ class MeterGateway(models.Model):
             return self.env._(
                 "a gateway that dials in needs its registration packet, or each of its buses one."
             )
-        return self._get_namesake_problem()
+        return self._get_namesake_problem() or self._get_port_problem()
 
     def _get_namesake_problem(self):
         """Two boxes that call by one name would take each other's place for ever."""
-        names = self.bus_ids.filtered("registration").mapped("registration")
-        if self.link_kind == "tcp_server" and self.registration:
-            names.append(self.registration)
-        same_name = [("connector_id", "=", self.connector_id.id), ("registration", "in", names)]
-        others = self.sudo().search_fetch(
+        names = self.bus_ids.filtered("registration_key").mapped("registration_key")
+        if self.link_kind == "tcp_server" and self.registration_key:
+            names.append(self.registration_key)
+        same_name = [("connector_id", "=", self.connector_id.id), ("registration_key", "in", names)]
+        gateways = self.sudo().with_context(active_test=False)
+        others = gateways.search_fetch(
             [("id", "!=", self.id), ("link_kind", "=", "tcp_server"), *same_name], ["number"], limit=1
         )
         buses = self.env["meter.bus"].sudo()
@@ -109,6 +118,27 @@ class MeterGateway(models.Model):
         if not others:
             return ""
         return self.env._("gateway %s dials in with the same registration packet.", others.number)
+
+    def _get_port_problem(self):
+        """A serial port is set in one way at a time: of two buses that want it otherwise one would stay closed for ever."""
+        domain = [("connector_id", "=", self.connector_id.id), ("gateway_id.active", "=", True)]
+        buses = self.env["meter.bus"].sudo().search(domain)
+        first_of = {}
+        for bus in buses.filtered(lambda bus: bus._get_link()["kind"] == "serial"):
+            device = bus._get_link()["device"]
+            first = first_of.setdefault(device, bus)
+            is_mine = self in (bus.gateway_id, first.gateway_id)
+            if device and is_mine and bus._get_port_settings() != first._get_port_settings():
+                return self.env._(
+                    "%(device)s is set to %(one)s for bus %(first)s and to %(other)s for bus %(second)s; buses on one"
+                    " serial port run at one speed.",
+                    device=device,
+                    one=first._get_port_settings(),
+                    first=first.display_name,
+                    other=bus._get_port_settings(),
+                    second=bus.display_name,
+                )
+        return ""
 
     @api.depends("name", "number")
     def _compute_display_name(self):

@@ -29,6 +29,7 @@ class MeterIngestIssue(models.Model):
 
     _name = "meter.ingest.issue"
     _description = "Reading not Stored"
+    _inherit = ["property.facts.mixin"]
     _order = "id desc"
     _rec_name = "reason"
 

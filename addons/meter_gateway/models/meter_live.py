@@ -6,7 +6,10 @@ from ..const import NUMERIC_COLUMNS
 
 
 class MeterLive(models.Model):
-    """The newest known value of each register, one row a circuit. Written by ``api_ingest`` in SQL only."""
+    """The newest known value of each register, one row a circuit. Written by ``api_ingest`` in SQL only.
+
+    As the meter shows it; what people see goes through ``meter.meter._to_primary``.
+    """
 
     _name = "meter.live"
     _description = "Live Values"

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..const import LIVE_COLUMNS, SLEEPING_SILENT_S
+from ..ratios import ratio_of
 
 ADDRESS_DIGITS = {"dlt645-2007": 12, "dlt645-1997": 12, "cjt188": 14}
 MAX_METERS_PER_BUS = 128
@@ -26,7 +27,7 @@ class MeterMeter(models.Model):
     _name = "meter.meter"
     _description = "Meter"
     _inherit = ["mail.thread", "property.scope.mixin", "meter.config.mixin"]
-    _scope_fields = ("building_id", "bus_id")
+    _scope_fields = ("building_id", "bus_id", "model_id")
     _order = "name, id"
     _rec_names_search = ["name", "serial", "address"]
 
@@ -69,8 +70,22 @@ class MeterMeter(models.Model):
     operator_code = fields.Char(
         groups="base.group_system", help="Operator code noted by the meter with each command."
     )
-    ct_ratio = fields.Float("CT Ratio", digits=(18, 4), default=1.0, required=True, tracking=True)
-    vt_ratio = fields.Float("VT Ratio", digits=(18, 4), default=1.0, required=True, tracking=True)
+    ct_ratio = fields.Float(
+        "CT Ratio",
+        digits=(18, 4),
+        default=1.0,
+        required=True,
+        tracking=True,
+        help="Of the current transformers, 200/5 = 40. Current, power and use are shown multiplied; the register as on the meter.",
+    )
+    vt_ratio = fields.Float(
+        "VT Ratio",
+        digits=(18, 4),
+        default=1.0,
+        required=True,
+        tracking=True,
+        help="Of the voltage transformers, 10000/100 = 100. Voltage, power and use are shown multiplied; the register as on the meter.",
+    )
     multiplier = fields.Float(digits=(18, 4), compute="_compute_multiplier", store=True)
     read_group = fields.Char(
         default="default", required=True, help="Meters of a group are read at the same times."
@@ -164,9 +179,14 @@ class MeterMeter(models.Model):
                 points.mapped(lambda point: point.unit_id.display_name or point.name)
             )
 
+    def _to_primary(self, key, value):
+        """A value of a reading as it flows behind the transformers (``ratios.py``); None stays None."""
+        return None if value is None else value * ratio_of(key, self.ct_ratio, self.vt_ratio)
+
+    @api.depends("ct_ratio", "vt_ratio")
     @api.depends_context("uid")
     def _compute_live(self):
-        """Newest values of the first circuit; other circuits are shown in their own lines."""
+        """Newest values of the first circuit, primary side; other circuits are shown in their own lines."""
         rows = self.circuit_ids._get_live_rows()
         for meter in self:
             circuit = meter.circuit_ids[:1]
@@ -176,7 +196,7 @@ class MeterMeter(models.Model):
             )
             meter.live_total = float(row.get("total") or 0)
             for name in LIVE_COLUMNS:
-                meter[f"live_{name}"] = float(row.get(name) or 0)
+                meter[f"live_{name}"] = float(meter._to_primary(name, row.get(name)) or 0)
 
     @api.depends(
         "circuit_ids.switch_id.reported", "circuit_ids.switch_id.desired", "circuit_ids.switch_id.hand_reason"

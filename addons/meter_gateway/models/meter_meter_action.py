@@ -1,4 +1,9 @@
+from datetime import timedelta
+
 from odoo import models
+
+#: Readings so long before and after an event or alarm are looked at with it.
+AROUND = timedelta(minutes=30)
 
 
 class MeterMeter(models.Model):
@@ -48,6 +53,24 @@ class MeterMeter(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("meter_gateway.meter_reading_action")
         return action | {"domain": [("circuit_id", "in", self.circuit_ids.ids)], "context": {}}
+
+    def action_view_events(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("meter_gateway.meter_event_action")
+        return action | {"domain": [("meter_id", "=", self.id)], "context": {}}
+
+    def _open_readings_around(self, at):
+        """The readings of half an hour before and after; False where no meter is meant."""
+        if not self:
+            return False
+        self.check_access("read")
+        action = self.env["ir.actions.act_window"]._for_xml_id("meter_gateway.meter_reading_action")
+        domain = [
+            ("circuit_id", "in", self.circuit_ids.ids),
+            ("at", ">=", at - AROUND),
+            ("at", "<=", at + AROUND),
+        ]
+        return action | {"name": self.env._("Readings Around"), "domain": domain, "context": {}}
 
     def action_view_orders(self):
         self.ensure_one()

@@ -20,6 +20,20 @@ class MeterMeter(models.Model):
             "context": {"default_meter_id": self.id},
         }
 
+    def action_load_profile(self):
+        """Ask from when on."""
+        self.ensure_one()
+        self.env["meter.order"]._check_read_right()
+        self.check_access("read")
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "meter.load.profile.wizard",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Load Profile"),
+            "context": {"default_meter_id": self.id},
+        }
+
     def action_sync_clock(self):
         """Set the clocks of these meters now."""
         return self._order_now("sync_clock")

@@ -13,7 +13,7 @@ class MeterModel(models.Model):
 
     _name = "meter.model"
     _description = "Meter Model"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.config.mixin", "property.facts.mixin"]
     _order = "manufacturer, name, id"
 
     name = fields.Char(required=True, translate=True)
@@ -57,7 +57,7 @@ class MeterModel(models.Model):
     )
 
     def _get_config_fields(self):
-        return frozenset(("code", "protocol", "definition", "definition_text", "has_switch"))
+        return frozenset(("code", "protocol", "kind_id", "definition", "definition_text", "has_switch"))
 
     def _get_config_connectors(self):
         return self.meter_ids.connector_id
@@ -105,7 +105,7 @@ class MeterModel(models.Model):
     def _prepare_document(self):
         """The model as the connector gets it (``api_config``, key ``models``)."""
         self.ensure_one()
-        return {"protocol": self.protocol, **(self.definition or {})}
+        return {"protocol": self.protocol, "kind": self.kind_id.code, **(self.definition or {})}
 
     def _render_register_table(self):
         """Registers of the definition as an HTML table a technician can compare with the manual."""

@@ -21,6 +21,7 @@ class MeterOrder(models.Model):
 
     _name = "meter.order"
     _description = "Order"
+    _inherit = ["property.facts.mixin"]
     _order = "id desc"
 
     kind = fields.Selection(ORDER_KINDS, required=True, readonly=True)

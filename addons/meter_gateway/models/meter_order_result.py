@@ -2,9 +2,14 @@ import re
 
 from odoo import api, fields, models
 
+from ..const import SWITCH_ORDER_KINDS
+
 #: What connectors write (pattern) and what it means; the first that fits counts.
 CONNECTOR_WORDS = (
     (r"^data of the order", "data"),
+    (r"not sent: set \d is in use", "set_in_use"),
+    (r"not sent: the meter does not tell which", "set_unknown"),
+    (r"not sent: the meter does not show", "switch_held"),
     (r"count mismatch", "count"),
     (r"and the meter sleeps", "asleep"),
     (r"unknown (meter|circuit|target)|not in the configuration", "unknown"),
@@ -27,11 +32,15 @@ class MeterOrder(models.Model):
 
     result_text = fields.Char("Outcome", compute="_compute_result_text")
 
-    @api.depends("result")
+    @api.depends("result", "state", "meter_id.model_id.definition")
     @api.depends_context("lang")
     def _compute_result_text(self):
         for order in self:
-            order.result_text = self._explain_result(order.result)
+            is_switched = order.kind in SWITCH_ORDER_KINDS and order.state == "confirmed"
+            is_echo = is_switched and order.meter_id.is_switch_unverified
+            order.result_text = (
+                self._get_result_sentences()["echo"] if is_echo else self._explain_result(order.result)
+            )
 
     @api.model
     def _explain_result(self, result):
@@ -45,6 +54,14 @@ class MeterOrder(models.Model):
     def _get_result_sentences(self):
         return {
             "data": self.env._("The order's data is not usable."),
+            "set_in_use": self.env._(
+                "Not sent: the meter counts by this set now. Set the other set and its switch moment."
+            ),
+            "set_unknown": self.env._("Not sent: the meter does not tell which of its two sets is in use."),
+            "switch_held": self.env._(
+                "The switch moment was not sent, since what it switches to is not in the meter as wanted."
+            ),
+            "echo": self.env._("Not verified by a read-back: the meter shows only the command it was given."),
             "count": self.env._("The purchase count in the meter is not the one expected."),
             "asleep": self.env._("The meter sleeps and must report first."),
             "unknown": self.env._("The connector does not know this meter."),

@@ -10,7 +10,8 @@ class MeterParameterProfile(models.Model):
 
     _name = "meter.parameter.profile"
     _description = "Parameter Profile"
-    _inherit = ["mail.thread", "meter.config.mixin"]
+    _inherit = ["mail.thread", "meter.shared.mixin", "meter.config.mixin"]
+    _shared_parts = frozenset(("line_ids",))
     _order = "name, id"
 
     name = fields.Char(required=True, tracking=True)
@@ -39,7 +40,15 @@ class MeterParameterProfile(models.Model):
         return frozenset(("is_auto_recovery", "recovery_delay_s"))
 
     def _get_config_connectors(self):
-        return self.meter_ids.connector_id
+        return self.sudo().meter_ids.connector_id  # whoever may change it: all that go by it must know
+
+    def _get_shared_meters(self):
+        return self.meter_ids
+
+    def _prepare_shared_audit(self):
+        names = ("name", "active", "is_auto_recovery", "recovery_delay_s")
+        values = {line.type_id.name: line.value or None for line in self.line_ids}
+        return {name: self[name] for name in names} | {"model": self.model_id.code, "values": values}
 
     def _prepare_auto_recovery(self):
         """How the connector closes again what the meter tripped (``api_config``)."""
@@ -137,6 +146,7 @@ class MeterParameterProfileLine(models.Model):
 
     _name = "meter.parameter.profile.line"
     _description = "Setting of a Profile"
+    _inherit = ["meter.shared.mixin", "property.facts.mixin"]
     _order = "profile_id, sequence, id"
 
     profile_id = fields.Many2one("meter.parameter.profile", required=True, ondelete="cascade", index=True)
@@ -155,6 +165,13 @@ class MeterParameterProfileLine(models.Model):
     kind = fields.Selection(related="type_id.kind")
 
     _type_uniq = models.UniqueIndex("(profile_id, type_id)", "A profile has each setting once.")
+
+    def _get_shared(self):
+        return self.profile_id
+
+    @api.model
+    def _get_shared_of(self, vals_list):
+        return self.profile_id.browse({vals["profile_id"] for vals in vals_list if vals.get("profile_id")})
 
     @api.constrains("type_id", "value", "profile_id")
     def _check_value(self):
@@ -187,7 +204,7 @@ class MeterMeter(models.Model):
 
     parameter_profile_id = fields.Many2one(
         "meter.parameter.profile", ondelete="set null", index="btree_not_null", tracking=True,
-        domain="[('model_id', '=', model_id)]",
+        readonly=True, copy=False,  # given by "Set Meters" alone, which checks the right and asks for a reason
     )  # fmt: skip
     parameter_ids = fields.One2many("meter.parameter", "meter_id", string="Settings", readonly=True)
 

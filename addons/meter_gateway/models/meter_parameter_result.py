@@ -1,6 +1,6 @@
 """What meters say about their settings."""
 
-from odoo import models
+from odoo import api, fields, models
 
 from .. import parameter_catalogue
 
@@ -42,6 +42,14 @@ class MeterOrder(models.Model):
 
 class MeterParameter(models.Model):
     _inherit = "meter.parameter"
+
+    reason_text = fields.Char("Why", compute="_compute_reason_text")
+
+    @api.depends("reason")
+    @api.depends_context("lang")
+    def _compute_reason_text(self):
+        for row in self:
+            row.reason_text = self.env["meter.order"]._explain_result(row.reason)
 
     def _note_shown(self, order, text, at):
         """The meter's own word about a setting."""

@@ -9,6 +9,13 @@ COUNTER_GROUP = "property_utility.property_utility_group_function_counter"
 COUNT_SIZE = {"cjt188": 100}
 #: Nothing else may be sent to the meter before these are settled.
 UNSETTLED = ("checking", "sent", "unknown", "mismatch")
+#: What people write, and while: the rest of the book is written by what the meter says.
+WRITABLE_IN = {
+    "meter_id": ("draft",),
+    "amount": ("draft",),
+    "reason": ("draft",),
+    "settled_note": ("unknown", "mismatch"),
+}
 
 
 class MeterPurchase(models.Model):
@@ -20,6 +27,7 @@ class MeterPurchase(models.Model):
 
     _name = "meter.purchase"
     _description = "Purchase in the Meter"
+    _inherit = ["property.facts.mixin"]
     _order = "id desc"
     _rec_name = "number"
 
@@ -88,9 +96,17 @@ class MeterPurchase(models.Model):
             raise AccessError(self.env._("Your role does not cover these meters."))
 
     def write(self, vals):
-        is_changed = not self.env.su and {"meter_id", "amount"} & vals.keys()
-        if is_changed and any(purchase.state != "draft" for purchase in self):
-            raise UserError(self.env._("What was sent is not changed any more."))
+        for name, states in () if self.env.su else WRITABLE_IN.items():
+            closed = self.filtered(lambda purchase, states=states: purchase.state not in states)
+            if name in vals and closed:
+                raise UserError(
+                    self.env._(
+                        "%(number)s: %(field)s is not changed in the state “%(state)s”.",
+                        number=closed[0].number,
+                        field=self._fields[name]._description_string(self.env),
+                        state=dict(self._fields["state"]._description_selection(self.env))[closed[0].state],
+                    )
+                )
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)

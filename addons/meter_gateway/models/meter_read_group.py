@@ -9,7 +9,7 @@ class MeterReadGroup(models.Model):
 
     _name = "meter.read.group"
     _description = "Read Group"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.shared.mixin", "meter.config.mixin"]
     _order = "code"
 
     name = fields.Char(required=True, translate=True)
@@ -21,15 +21,26 @@ class MeterReadGroup(models.Model):
 
     _code_uniq = models.UniqueIndex("(code)", "Another read group already has this code.")
     _periods_range = models.Constraint(
-        "CHECK (energy_s BETWEEN 0 AND 86400 AND live_s BETWEEN 0 AND 86400 AND switch_s BETWEEN 0 AND 86400)",
-        "A period is between 0 and 86400 seconds.",
+        "CHECK ((energy_s = 0 OR energy_s BETWEEN 10 AND 86400) AND (live_s = 0 OR live_s BETWEEN 10 AND 86400)"
+        " AND (switch_s = 0 OR switch_s BETWEEN 10 AND 86400))",
+        "A period is between 10 and 86400 seconds, or 0.",
+    )
+    _default_is_read = models.Constraint(
+        "CHECK (code <> 'default' OR (energy_s > 0 AND switch_s > 0))",
+        "The group “default” is read: every meter without another group goes by it.",
     )
 
     def _get_config_fields(self):
         return frozenset(("code", "energy_s", "live_s", "switch_s", "clock_at"))
 
     def _get_config_connectors(self):
-        return self.env["meter.connector"].search([])
+        return self.env["meter.connector"].sudo().search([])  # read groups belong to no company
+
+    def _get_shared_meters(self):
+        return self.env["meter.meter"].sudo().search([("read_group", "in", self.mapped("code"))])
+
+    def _prepare_shared_audit(self):
+        return {"code": self.code, **self._prepare_schedule()}
 
     @api.constrains("clock_at")
     def _check_clock_at(self):

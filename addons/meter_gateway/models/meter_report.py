@@ -1,14 +1,19 @@
 import json
+import logging
 import math
 from datetime import UTC, datetime
 
 from odoo import api, fields, models
+from psycopg2 import OperationalError
 
 from ..const import FUTURE_TOLERANCE_S, MAX_ORDER_DATA, REPORTED_KEYS, SWITCH_ORDER_KINDS
 
 #: What a connector may say about an order.
 RESULT_STATES = ("received", "accepted", "confirmed", "failed", "expired", "superseded")
 OK = ("accepted", "")
+STUMBLED = ("retry", "Odoo stumbled over it; its log says why")
+
+_logger = logging.getLogger(__name__)
 
 
 class MeterReport(models.AbstractModel):
@@ -24,7 +29,7 @@ class MeterReport(models.AbstractModel):
         orders.switch_id._lock()
         exceptions, changed = [], self.env["meter.switch"]
         for index, result in enumerate(results):
-            (verdict, reason), news = self._apply(orders, result)
+            (verdict, reason), news = self._try_apply(orders, result)
             changed |= news
             if verdict != "accepted":
                 exceptions.append([index, verdict, reason])
@@ -45,6 +50,18 @@ class MeterReport(models.AbstractModel):
         return self.env["meter.order"].search(domain)
 
     @api.model
+    def _try_apply(self, orders, result):
+        """As ``_apply``; a result that Odoo stumbles over holds up no other one, and comes again."""
+        try:
+            with self.env.cr.savepoint():
+                return self._apply(orders, result)
+        except OperationalError:
+            raise  # another writer: the whole call is tried again
+        except Exception:
+            _logger.exception("A result of an order could not be taken: %.300r", result)
+            return STUMBLED, self.env["meter.switch"]
+
+    @api.model
     def _apply(self, orders, result):
         """((verdict, reason), switches whose reported state is news) of one result."""
         nothing = self.env["meter.switch"]
@@ -60,7 +77,9 @@ class MeterReport(models.AbstractModel):
             ), nothing
         at = _read_time(result.get("at"))
         if at is None:
-            return ("rejected", "at: not a time in seconds, or in the future"), nothing
+            return ("rejected", "at: not a time in seconds"), nothing
+        if (at - fields.Datetime.now()).total_seconds() > FUTURE_TOLERANCE_S:
+            return ("retry", f"at: more than {FUTURE_TOLERANCE_S} s ahead of the server's clock"), nothing
         if result.get("state") not in RESULT_STATES:
             return (
                 "rejected",
@@ -137,8 +156,7 @@ def _is_id(value):
 
 
 def _read_time(value):
-    """Epoch seconds as naive UTC; None when it is none or too far ahead."""
+    """Epoch seconds as naive UTC; None when it is none."""
     if type(value) not in (int, float) or not math.isfinite(value) or not 0 < value < 1e11:
         return None
-    at = datetime.fromtimestamp(value, UTC).replace(tzinfo=None)
-    return at if (at - fields.Datetime.now()).total_seconds() <= FUTURE_TOLERANCE_S else None
+    return datetime.fromtimestamp(value, UTC).replace(tzinfo=None)

@@ -15,7 +15,8 @@ class MeterSupplyPlan(models.Model):
 
     _name = "meter.supply.plan"
     _description = "Timed Supply"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.shared.mixin", "meter.config.mixin"]
+    _shared_parts = frozenset(("period_ids",))
     _order = "name, id"
 
     name = fields.Char(required=True, translate=True)
@@ -36,7 +37,21 @@ class MeterSupplyPlan(models.Model):
         return frozenset(("active", "kept_by", "period_ids"))
 
     def _get_config_connectors(self):
-        return self.meter_ids.connector_id
+        return (
+            self.sudo().meter_ids.connector_id
+        )  # whoever may change the hours: all that keep them must know
+
+    def _get_shared_meters(self):
+        return self.meter_ids
+
+    def _prepare_shared_audit(self):
+        hours = [period._prepare_setting() for period in self.period_ids.sorted("from_hour")]
+        return {
+            "name": self.name,
+            "active": self.active,
+            "kept_by": self.kept_by,
+            "hours": ", ".join(hours),
+        }
 
     @api.depends("meter_ids")
     def _compute_meter_count(self):
@@ -82,7 +97,7 @@ class MeterSupplyPeriod(models.Model):
 
     _name = "meter.supply.period"
     _description = "Period of Supply"
-    _inherit = ["meter.config.mixin"]
+    _inherit = ["meter.shared.mixin", "meter.config.mixin"]
     _order = "plan_id, from_hour, id"
 
     plan_id = fields.Many2one("meter.supply.plan", required=True, ondelete="cascade", index=True)
@@ -106,7 +121,14 @@ class MeterSupplyPeriod(models.Model):
         return frozenset(("plan_id", "from_hour", "to_hour", *WEEKDAYS))
 
     def _get_config_connectors(self):
-        return self.plan_id.meter_ids.connector_id
+        return self.plan_id._get_config_connectors()
+
+    def _get_shared(self):
+        return self.plan_id
+
+    @api.model
+    def _get_shared_of(self, vals_list):
+        return self.plan_id.browse({vals["plan_id"] for vals in vals_list if vals.get("plan_id")})
 
     @api.constrains(*WEEKDAYS)
     def _check_weekdays(self):
@@ -141,7 +163,13 @@ class MeterMeter(models.Model):
     _inherit = "meter.meter"
 
     supply_plan_id = fields.Many2one(
-        "meter.supply.plan", string="Timed Supply", ondelete="restrict", index="btree_not_null", tracking=True
+        "meter.supply.plan",
+        string="Timed Supply",
+        ondelete="restrict",
+        index="btree_not_null",
+        tracking=True,
+        readonly=True,  # assigned by its button alone, which checks the right, asks for a reason and is audited
+        copy=False,
     )
 
     def _get_config_fields(self):

@@ -22,6 +22,7 @@ class MeterSwitch(models.Model):
 
     _name = "meter.switch"
     _description = "Switch"
+    _inherit = ["property.facts.mixin"]
     _order = "circuit_id"
     _rec_name = "circuit_id"
 

@@ -3,8 +3,9 @@ import hashlib
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
-from psycopg2.errors import ExclusionViolation
+from psycopg2.errors import ExclusionViolation, UniqueViolation
 
+from ..models.meter_link_mixin import get_packet_key
 from .common import MeterCase
 
 
@@ -19,6 +20,8 @@ class TestConfig(MeterCase):
         )
         self.assertEqual(set(document["models"]), {"dds645-1p", "cjt188-cold-valve"})
         self.assertEqual(document["models"]["dds645-1p"]["protocol"], "dlt645-2007")
+        kinds = {code: model["kind"] for code, model in document["models"].items()}
+        self.assertEqual(kinds, {"dds645-1p": "power", "cjt188-cold-valve": "water"})
         self.assertEqual(
             document["schedules"]["default"],
             {"energy_s": 60, "live_s": 60, "switch_s": 60, "clock_at": "03:10"},
@@ -149,6 +152,70 @@ class TestConfig(MeterCase):
         with self.assertRaises(ValidationError):
             box.bus_ids[0].registration = "BOX"
 
+    def dial_in(self, number, registration):
+        link = {"link_kind": "tcp_server", "registration": registration}
+        return self.env["meter.gateway"].create(
+            {"name": number, "number": number, "connector_id": self.connector.id, **link}
+        )
+
+    def assert_refused(self, record, vals, text):
+        with self.assertRaises(ValidationError) as caught:
+            record.write(vals)
+        self.assertIn(text, str(caught.exception))
+
+    def test_no_two_gateways_call_by_one_name_however_it_is_written(self):
+        cases = [
+            ("860000000000001", "imei:860000000000001"),
+            ("IMEI:860000000000002", "hex:0860000000000002"),
+            ("IMEI=860000000000003", "hex:383630303030303030303030303033"),
+            ("hex:4142", "AB"),
+            ("HEX:43 44", "hex:4344"),
+            ("acrel:2109", "Acrel:2109"),
+        ]
+        for index, (first, second) in enumerate(cases):
+            with self.subTest(second=second):
+                box = self.dial_in(f"D{index}", first)
+                with self.assertRaises(UniqueViolation), mute_logger("odoo.sql_db"):
+                    self.dial_in(f"E{index}", second)
+                same = f"gateway D{index} dials in with the same"
+                self.assert_refused(self.bus, {"registration": second}, same)
+                box.active = False
+                self.assert_refused(self.bus, {"registration": second}, same)
+        self.bus.registration = "AB1"
+
+    def test_the_connector_keeps_gateways_apart_by_the_same_key(self):
+        try:
+            from meter_connector.model import SiteConfig
+            from meter_connector.transports.registration import key_of
+        except ImportError:
+            self.skipTest("the connector's package is not installed beside Odoo")
+        packets = [
+            *("imei:860000000000001", "IMEI=860000000000001", "hex:0860000000000001", "860000000000001"),
+            *("hex:4142", "AB", "ab", "acrel:21", "ACREL:21", "hex:1860000000000001", "8600000000000011"),
+        ]
+        ours, theirs = {}, {}
+        for index, packet in enumerate(packets, 1):
+            link = {"kind": "tcp_server", "registration": packet}
+            gateways = [{"id": index, "buses": [{"id": index, "link": link}]}]
+            site = SiteConfig.from_document({"version": 1, "gateways": gateways}, is_strict=True)
+            ours.setdefault(get_packet_key(packet), []).append(packet)
+            theirs.setdefault(key_of(site.gateways[0].buses[0].link.registration), []).append(packet)
+        self.assertEqual(list(ours.values()), list(theirs.values()))
+
+    def test_buses_on_one_serial_port_run_at_one_speed(self):
+        self.bus.gateway_id.write({"link_kind": "serial", "device": "/dev/ttyS7"})
+        other = self.other_bus
+        other.write({"link_kind": "serial", "device": "/dev/ttyS7"})
+        text = "/dev/ttyS7 is set to 2400 8E1 for bus GW01/1 and to 9600 8E1 for bus GW02/1"
+        self.assert_refused(other, {"baudrate": "9600"}, text)
+        self.assert_refused(self.bus, {"parity": "N"}, "2400 8N1 for bus GW01/1")
+        other.write({"device": "/dev/ttyS8", "baudrate": "9600"})
+        self.assert_refused(other, {"device": "/dev/ttyS7"}, "one serial port")
+        self.assert_refused(self.bus.gateway_id, {"device": "/dev/ttyS8"}, "one serial port")
+        other.gateway_id.active = False
+        self.bus.gateway_id.device = "/dev/ttyS8"
+        self.assert_refused(other.gateway_id, {"active": True}, "one serial port")
+
     def test_wrong_settings_are_refused_with_the_name_of_the_record(self):
         gateway = self.bus.gateway_id
         cases = [
@@ -157,6 +224,10 @@ class TestConfig(MeterCase):
             (gateway, {"heartbeat": "hex:XY"}, "not hexadecimal"),
             (self.bus, {"registration": "hex:XY"}, "not hexadecimal"),
             (self.bus, {"port": -1}, "port -1"),
+            (gateway, {"registration": "imei:86142804123456"}, "not fifteen digits after 'imei:'"),
+            (self.bus, {"registration": "IMEI:"}, "not fifteen digits"),
+            (self.bus, {"registration": "acrel:"}, "not the serial number of an Acrel meter"),
+            (self.bus, {"registration": "acrel:" + "1" * 21}, "not the serial number of an Acrel meter"),
             (self.meter, {"address": "12ab"}, "up to 12 digits"),
             (self.meter, {"address": "1234567890123"}, "up to 12 digits"),
             (self.water_meter, {"address": "123456789012345"}, "up to 14 digits"),

@@ -20,9 +20,9 @@ class TestDiscovery(MeterCase):
         self.env.flush_all()
         return search.sudo()
 
-    def answer(self, search, state, done, *found, seconds=0):
+    def answer(self, search, state, done, *found, seconds=0, complete=("dlt645-2007", "cjt188")):
         rows = [{"address": address, "protocol": protocol, "baudrate": 2400} for address, protocol in found]
-        data = json.dumps({"done": done, "found": rows})
+        data = json.dumps({"done": done, "found": rows, "complete": complete})
         return self.report(search.order_id, state, at=self.now + seconds, data=data)
 
     def test_what_the_connector_is_asked(self):
@@ -48,6 +48,26 @@ class TestDiscovery(MeterCase):
         states = {line.address: line.state for line in search.line_ids}
         self.assertEqual(states, {"202600000001": "known", "202600000009": "new", "202600000002": "missing"})
         self.assertEqual((search.state, search.progress), ("done", 100))
+        self.assertFalse(search.incomplete_text)
+
+    def test_only_what_was_searched_to_the_end_makes_a_meter_missing(self):
+        for complete in (["dlt645-2007"], None, "cjt188", [7, {"cjt188": 1}]):
+            with self.subTest(complete=complete):
+                search = self.make_search(is_cjt188=True)
+                self.answer(search, "confirmed", 1, ("202600000001", "dlt645-2007"), complete=complete)
+                self.assertEqual(search.line_ids.mapped("state"), ["known"])
+                self.assertIn("CJ/T 188. Meters of it may hang here", search.incomplete_text)
+        search.with_user(self.operator).action_start()
+        self.assertFalse(search.incomplete_text)
+
+    def test_all_addresses_of_water_meters_have_fourteen_digits(self):
+        self.water_meter.address = "78330010000101"
+        search = self.make_search(is_645_2007=False, is_cjt188=True)
+        self.answer(search, "confirmed", 1)
+        self.assertEqual(search.line_ids.meter_id, self.water_meter)
+        narrow = self.make_search(is_645_2007=False, is_cjt188=True, last_address="888888888888")
+        self.answer(narrow, "confirmed", 1)
+        self.assertFalse(narrow.line_ids)
 
     def test_adopted_with_one_click(self):
         search = self.make_search()

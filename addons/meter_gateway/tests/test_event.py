@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
@@ -52,6 +54,54 @@ class TestEvent(MeterCase):
         self.send(self.event("l", "recovery_locked", at=self.now + 400, **place))
         self.assertTrue(self.switch.is_locked)
 
+    def test_what_a_meter_noted_is_shown_with_labels_and_opens_its_alarm(self):
+        place = {"meter_id": self.meter.id, "circuit_id": self.circuit.id}
+        data = {
+            "count": 3,
+            "new": 1,
+            "begin": "2026-11-21 12:00:00",
+            "operator": "00000001",
+            "values": {"forward active": "12.00 kWh"},
+        }
+        self.send(self.event("t", "trip_recorded", data=data, **place))
+        event = self.env["meter.event"].search([("key", "=", "t")])
+        for text in ("Count", "Operator code", "00000001", "Forward active energy", "12.00 kWh"):
+            self.assertIn(text, event.details)
+        self.assertFalse(self.open_alarms())
+        table = [
+            ("cover_open", "cover_closed", {"begin": "2026-11-21 12:00:00"}, "2026-11-21 12:00:00"),
+            ("overload", "overload_over", {"phases": ["A", "C"]}, "A, C"),
+            ("battery_low", "battery_ok", {"batteries": ["clock"]}, "Clock"),
+        ]
+        for number, (kind, over, data, text) in enumerate(table):
+            with self.subTest(kind=kind):
+                self.send(self.event(f"o{number}", kind, data=data, **place))
+                alarm = self.open_alarms()
+                self.assertEqual((alarm.meter_id, alarm.building_id), (self.meter, self.building))
+                self.assertIn(text, alarm.message)
+                self.send(self.event(f"e{number}", over, at=self.now + 1, data=data, **place))
+                self.assertFalse(self.open_alarms())
+
+    def test_the_readings_around_an_event_and_an_alarm(self):
+        rows = [
+            {"circuit": self.circuit, "at": self.now - 3600 + minutes * 60, "total": str(minutes)}
+            for minutes in (0, 29, 30, 31, 59, 60, 61)
+        ]
+        self.ingest(rows)
+        self.ingest([{"circuit": self.far_meter.circuit_ids, "at": self.now - 1800, "total": "7"}])
+        at = self.now - 1800
+        self.send(self.event("c", "cover_open", at=at, meter_id=self.meter.id, data={"begin": "x"}))
+        event = self.env["meter.event"].search([("key", "=", "c")])
+        reader = self.make_user("reader", "field_reader", buildings=self.building)
+        for record in (event, self.open_alarms("cover_open")):
+            action = record.with_user(reader).action_readings_around()
+            found = self.env["meter.reading"].search(action["domain"])
+            self.assertEqual(sorted(found.mapped("total")), [0, 29, 30, 31, 59, 60])
+        stranger = self.make_user("stranger", "field_reader", buildings=self.other_building)
+        for record in (event, self.open_alarms("cover_open")):
+            with self.assertRaises(AccessError):
+                record.with_user(stranger).action_readings_around()
+
     def test_what_makes_no_sense_is_refused(self):
         stranger = self.make_meter(self.make_bus(self.make_connector("c7"), self.building, "GW77"), "777")
         table = [
@@ -71,6 +121,51 @@ class TestEvent(MeterCase):
                 self.assertEqual(verdict, "rejected")
                 self.assertIn(text, reason)
 
+    def test_an_event_that_odoo_stumbles_over_holds_up_no_other_one_and_comes_again(self):
+        events = [self.event(key, "gateway_refused", data={"peer": key}) for key in ("a", "bad", "c")]
+        follow = type(self.env["meter.event"])._follow
+
+        def stumbling(event):
+            follow(event)
+            if event.key == "bad":
+                raise ValueError("no such thing")
+
+        with (
+            patch.object(type(self.env["meter.event"]), "_follow", stumbling),
+            self.assertLogs("odoo.addons.meter_gateway.models.meter_event", "ERROR"),
+        ):
+            answer = self.send(*events)
+        self.assertEqual(answer["accepted"], 2)
+        self.assertEqual([item[:2] for item in answer["exceptions"]], [[1, "retry"]])
+        self.assertEqual(self.open_alarms("gateway_refused").times, 2)
+        self.assertEqual(self.send(*events)["exceptions"], [[0, "duplicate", ""], [2, "duplicate", ""]])
+        self.assertEqual(self.open_alarms("gateway_refused").times, 3)
+
+    def test_a_clock_that_is_right_at_the_daily_look_is_no_alarm_any_more(self):
+        drift = {"meter_id": self.meter.id}
+        self.send(self.event("1", "clock_drift", data={"drift_s": -3600.5}, **drift))
+        for number, (drift_s, is_open) in enumerate(
+            [(121, True), ("", True), (None, True), (-120.0, False)], 2
+        ):
+            data = {"drift_s": drift_s}
+            self.send(self.event(str(number), "clock_checked", data=data, **drift))
+            self.assertEqual(bool(self.open_alarms("clock_drift")), is_open, drift_s)
+
+    def test_a_disk_with_room_again_is_no_alarm_any_more_though_the_connector_was_restarted(self):
+        self.send(self.event("1", "outbox_filling", data={"level": 1, "share": 0.6}))
+        table = [(None, True), ({}, True), ({"share": 0.45}, True), ({"share": 0.39}, False)]
+        for outbox, is_open in table:
+            with self.subTest(outbox=outbox):
+                self.face.api_hello({"protocol": 1, "status": {"outbox": outbox}})
+                self.assertEqual(bool(self.open_alarms("disk_filling")), is_open)
+
+    def test_hello_says_how_much_room_there_is(self):
+        outbox = {"share": 0.125, "bytes_a_day": 150_500_000, "days_left": 42.5, "events_dropped": 3}
+        self.face.api_hello({"protocol": 1, "status": {"outbox": outbox}})
+        connector = self.connector
+        self.assertEqual((connector.outbox_share, connector.outbox_mb_a_day), (12.5, 150.5))
+        self.assertEqual((connector.outbox_days_left, connector.outbox_events_dropped), (42.5, 3))
+
     def test_gateways_go_off_and_on_line(self):
         gateway = self.bus.gateway_id
         self.send(self.event("1", "gateway_offline", gateway_id=gateway.id))
@@ -83,6 +178,18 @@ class TestEvent(MeterCase):
         self.assertEqual(gateway.state, "offline", "an event that comes late does not turn time back")
         self.send(self.event("2", "gateway_online", at=self.now + 5, gateway_id=gateway.id))
         self.assertEqual((gateway.state, alarm.state), ("online", "resolved"))
+
+    def test_a_take_over_is_shown_as_event_and_as_count(self):
+        gateway = self.bus.gateway_id
+        data = {"peer": "10.0.0.7:4001", "former": "10.0.0.6:4001", "dropped": 0}
+        self.send(self.event("1", "gateway_replaced", gateway_id=gateway.id, data=data))
+        event = self.env["meter.event"].search([("gateway_id", "=", gateway.id)])
+        self.assertEqual(event.display_name, "Gateway dialled in from elsewhere")
+        self.assertEqual(event.summary, "10.0.0.7:4001 · 10.0.0.6:4001")
+        row = {"id": gateway.id, "online": True, "since": self.now, "replaced": 3}
+        far = {"id": self.other_bus.gateway_id.id, "online": True, "since": self.now}
+        self.face.api_hello({"protocol": 1, "status": {"gateways": [row, far]}})
+        self.assertEqual((gateway.takeover_count, self.other_bus.gateway_id.takeover_count), (3, 0))
 
     def test_meters_fall_silent_and_come_back(self):
         self.ingest([{"circuit": self.circuit, "at": self.now - 10, "total": "1"}])

@@ -2,7 +2,13 @@ from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from ..frame_decoder import MAX_FRAME_BYTES, decode_best, is_available, read_hex
+from ..models.meter_frame import KNOWN_MESSAGES
 from .common import MeterCase
+
+try:
+    from meter_connector.codecs.acrel import AcrelFrame
+except ImportError:  # Odoo without the connector's package
+    AcrelFrame = None
 
 #: A relay command of DL/T 645-2007 with a password in it.
 TRIP = "68611001301215681C10356A3935343333334D3333333363 45CC2C16".replace(" ", "")
@@ -64,6 +70,48 @@ class TestFrame(MeterCase):
         if is_available():
             self.assertIn("wrong checksum", frame.decoded)
             self.assertNotIn("bad_checksum", frame.decoded)
+
+    def test_a_known_message_is_decoded_and_alarms_nobody(self):
+        upload = "7B7B915B5B312828646174612929 5D5D".replace(" ", "")
+        if is_available():
+            upload = AcrelFrame(0x91, b"[[1((data))]]").encode().hex()
+        for key, reason in (("1", "acrel_upload"), ("2", "acrel_config")):
+            frame = self.send(key=key, hex=upload, reason=reason, protocol="acrel")
+            self.assertEqual(frame.state, "seen")
+            self.assertNotIn("acrel", frame.reason_label)
+        self.assertFalse(self.open_alarms())
+        if is_available():
+            self.assertIn("Acrel 4G", frame.decoded)
+            self.assertIn("upload", frame.decoded)
+            self.assertEqual(decode_best(upload, "acrel")[0].protocol, "acrel")
+        self.send(key="3", hex=upload, reason="acrel_alarm", protocol="acrel")
+        self.assertTrue(self.open_alarms("frame_unknown"), "a meter's own alarm is one")
+
+    def test_every_word_of_the_connector_has_a_label(self):
+        words = (
+            "bad_checksum",
+            "bad_end",
+            "bad_length",
+            "frame_inside",
+            "expired",
+            "truncated",
+            "unasked",
+            "no_frame",
+        )
+        words += ("other_address", "model", "not_an_answer", "not_in_model", "acrel", "acrel_alarm")
+        for word in words + KNOWN_MESSAGES:
+            label = self.env["meter.frame"]._label_reason(word)
+            self.assertNotEqual(label, word)
+            self.assertNotIn("_", label)
+
+    def test_known_messages_push_out_no_strange_frame(self):
+        self.env["ir.config_parameter"].set_param("meter_gateway.frame_keep_per_bus", 1)
+        strange = self.send(key="0", hex="68")
+        for number in range(3):
+            self.send(key=f"u{number}", hex="7B7B", reason="acrel_upload")
+        self.env["meter.frame"]._cron_trim()
+        self.assertTrue(strange.exists())
+        self.assertEqual(self.env["meter.frame"].search_count([]), 2)
 
     def test_hexadecimal_as_people_write_it(self):
         table = [

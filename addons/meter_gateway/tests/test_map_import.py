@@ -106,6 +106,22 @@ class TestMapImport(MeterCase, HttpCase):
             self.assertIn(rule, line)
         self.assertEqual(self.model.definition, before)
 
+    def test_addresses_of_a_hexadecimal_column_are_asked_about(self):
+        rows = [["total", "0000", "u32", "0.01", "kWh"], ["voltage_v", "000B", "u16", "0.1", "V"]]
+        rows += [["power_factor", "0010", "s16", "0.001", ""], ["ct_ratio", "0038", "u16", 1, ""]]
+        wizard = self.open_wizard([HEAD, *rows])
+        with self.assertRaises(UserError) as caught:
+            wizard.action_apply()
+        lines = str(caught.exception).splitlines()
+        self.assertEqual([line[:15] for line in lines], [f"Row {n}, column B" for n in (2, 3, 4, 5)])
+        for line in lines:
+            self.assertIn("decimal or hexadecimal", line)
+        wizard.addresses = "hexadecimal"
+        self.assertEqual((wizard.register_count, wizard.problem_count), (4, 0))
+        wizard.action_apply()
+        addresses = [row["address"] for row in self.model.definition["registers"]]
+        self.assertEqual(addresses, [0, 0x0B, 0x10, 0x38])
+
     def test_the_model_as_a_whole_has_its_say(self):
         wizard = self.open_wizard([HEAD, GOOD[1]])
         with self.assertRaisesRegex(UserError, "'total'"):

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
@@ -98,7 +99,6 @@ class TestOrder(MeterCase):
             (good | {"state": "pending"}, "state: 'pending'"),
             (good | {"state": ["accepted"]}, "state"),
             (good | {"at": "now"}, "at:"),
-            (good | {"at": self.now + 3600}, "at:"),
             (good | {"reported": "ajar"}, "reported: 'ajar'"),
             (good | {"state": "confirmed"}, "read back"),
             (good | {"state": "confirmed", "reported": "pending"}, "read back"),
@@ -110,6 +110,38 @@ class TestOrder(MeterCase):
                 self.assertEqual(verdict, "rejected")
                 self.assertIn(text, reason)
         self.assertEqual(order.state, "pending")
+
+    def test_a_result_ahead_of_the_clock_stays_with_the_connector(self):
+        order = self.make_order()
+        answer = self.report(order, "accepted", at=self.now + 3600)
+        self.assertEqual([item[:2] for item in answer["exceptions"]], [[0, "retry"]])
+        self.assertIn("ahead of the server's clock", answer["exceptions"][0][2])
+        self.assertEqual((answer["accepted"], order.state), (0, "pending"))
+
+    def test_a_result_that_odoo_stumbles_over_holds_up_no_other_one_and_comes_again(self):
+        bad = self.make_order()
+        good = self.far_meter.circuit_ids.switch_id._set_desired("off", "arrears", "policy")
+        follow = type(bad)._follow
+
+        def stumbling(order, *args):
+            follow(order, *args)
+            if order == bad:
+                raise ValueError("no such thing")
+
+        results = [
+            {"order_id": order.id, "generation": order.generation, "state": "received", "at": self.now}
+            for order in (bad, good)
+        ]
+        with (
+            patch.object(type(bad), "_follow", stumbling),
+            self.assertLogs("odoo.addons.meter_gateway.models.meter_report", "ERROR"),
+        ):
+            answer = self.face.api_report({"results": results})
+        self.assertEqual(answer["accepted"], 1)
+        self.assertEqual([item[:2] for item in answer["exceptions"]], [[0, "retry"]])
+        self.assertEqual((bad.state, good.state), ("pending", "received"))
+        answer = self.face.api_report({"results": results[:1]})
+        self.assertEqual((answer["accepted"], bad.state), (1, "received"))
 
     def test_confirmed_with_the_other_state_is_a_failure(self):
         order = self.make_order()

@@ -38,6 +38,28 @@ class TestOrderResult(MeterCase):
                 self.assertEqual((order.result, told), (words, sentence))
                 self.now += 1
 
+    def test_a_confirmed_order_of_a_meter_that_shows_only_its_command_is_not_verified(self):
+        meter = self.make_meter(self.bus, "9", "acrel-ddsy1352")
+        for switch, is_unverified in ((meter.switch_ids, True), (self.switch, False)):
+            order = switch._set_desired("off", "arrears", "policy", force=True)
+            self.env.flush_all()
+            self.report(order, "confirmed", "off")
+            self.assertEqual(order.state, "confirmed")
+            self.assertEqual("Not verified by a read-back" in (order.result_text or ""), is_unverified)
+
+    def test_a_meter_that_left_its_command_is_unknown_and_ordered_again(self):
+        meter = self.make_meter(self.bus, "9", "acrel-ddsy1352")
+        switch, circuit = meter.switch_ids, meter.circuit_ids
+        order = switch._set_desired("on", "paid", "policy")
+        self.env.flush_all()
+        self.report(order, "confirmed", "on")
+        self.ingest([{"circuit": circuit, "at": self.now + 60, "switch": "unknown"}])
+        self.env.invalidate_all()
+        self.assertEqual((switch.reported, switch.is_mismatch), ("unknown", True))
+        self.ingest([{"circuit": circuit, "at": self.now + 120, "total": "1"}])
+        self.env.invalidate_all()
+        self.assertEqual(switch.reported, "unknown", "a reading that says nothing changes nothing")
+
     def test_unknown_words_stay(self):
         order = self.make_order("accepted")
         self.report(order, "failed", detail="the moon is full")

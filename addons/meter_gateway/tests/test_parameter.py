@@ -179,10 +179,25 @@ class TestParameter(MeterCase):
 
     def test_settings_are_found_by_the_words_people_see(self):
         found = self.env["meter.parameter.type"].name_search(
-            "Overload pow", [("model_id", "=", self.model.id)]
+            "Overload event: pow", [("model_id", "=", self.model.id)]
         )
         self.assertEqual([pair[0] for pair in found], self.type_of("overload_power").ids)
         self.assertEqual(self.type_of("day_table_2_3").label, "Day table 3, second set")
+
+    def test_a_table_that_no_write_can_carry_is_refused_when_it_is_entered(self):
+        slots = ", ".join(f"{hour:02}:00 {hour % 4 + 1}" for hour in range(13))
+        with self.assertRaisesRegex(UserError, "at most 50"):
+            self.want({"day_table_2_1": slots})
+        self.model.definition = {**self.model.definition, "quirks": {"max_write": 54}}
+        self.assertTrue(self.want({"day_table_2_1": slots}))
+
+    def test_why_a_set_was_not_sent_is_said_in_words_for_people(self):
+        order = self.want({"day_table_2_1": "00:00 1"})
+        reason = "not sent: set 2 is in use now and would change at once; write set 1 and its switch moment"
+        self.answer(order, "failed", refused={"day_table_2_1": reason})
+        row = self.row("day_table_2_1")
+        self.assertEqual(row.state, "refused")
+        self.assertIn("Set the other set", row.reason_text)
 
     def test_wrong_users(self):
         for role in (

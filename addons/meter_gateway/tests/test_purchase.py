@@ -144,6 +144,52 @@ class TestPurchase(MeterCase):
         with self.assertRaises(UserError):
             purchase.with_user(self.cashier).unlink()
 
+    def test_each_field_has_its_states(self):
+        purchase = self.env["meter.purchase"].with_user(self.cashier).create(
+            {"meter_id": self.meter.id, "amount": 5}
+        )  # fmt: skip
+        purchase.write({"amount": 6, "reason": "x", "meter_id": self.meter.id})
+        table = {
+            "draft": {"settled_note"},
+            "checking": {"meter_id", "amount", "reason", "settled_note"},
+            "sent": {"meter_id", "amount", "reason", "settled_note"},
+            "unknown": {"meter_id", "amount", "reason"},
+            "mismatch": {"meter_id", "amount", "reason"},
+            "done": {"meter_id", "amount", "reason", "settled_note"},
+            "failed": {"meter_id", "amount", "reason", "settled_note"},
+            "cancelled": {"meter_id", "amount", "reason", "settled_note"},
+        }
+        values = {"meter_id": self.meter.id, "amount": 7, "reason": "y", "settled_note": "z"}
+        self.assertEqual(set(table), set(purchase._fields["state"].get_values(self.env)))
+        for state, refused in table.items():
+            purchase.sudo().state = state
+            for name, value in values.items():
+                with self.subTest(state=state, field=name):
+                    if name in refused:
+                        with self.assertRaisesRegex(UserError, purchase.number):
+                            purchase.write({name: value})
+                    else:
+                        purchase.write({name: value})
+
+    def test_the_book_is_not_forged(self):
+        purchase = self.sent().with_user(self.cashier)
+        for vals in (
+            {"state": "done"},
+            {"state": "draft"},
+            {"count": 9},
+            {"sent_at": False},
+            {"result": "x"},
+        ):
+            with self.subTest(vals=vals), self.assertRaises(AccessError):
+                purchase.write(vals)
+            with self.subTest(vals=vals), self.assertRaises(AccessError):
+                purchase.create({"meter_id": self.meter.id, "amount": 5} | vals)
+        with self.assertRaises(UserError):
+            purchase.unlink()
+        for user in (self.make_user("manager", "property_manager"), self.operator):
+            with self.assertRaises(AccessError):
+                self.meter.with_user(user).write({"purchase_count": 9})
+
     def test_wrong_users(self):
         for role in ("field_reader", "accountant", "auditor"):
             with self.subTest(role=role), self.assertRaises(AccessError):

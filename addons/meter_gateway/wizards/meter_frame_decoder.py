@@ -11,7 +11,9 @@ class MeterFrameDecoder(models.TransientModel):
     _description = "Frame Decoder"
 
     text = fields.Text("Bytes", help="Hexadecimal; spaces, commas, 0x do no harm.")
-    protocol = fields.Selection(PROTOCOLS, help="Empty: every protocol is tried.")
+    protocol = fields.Selection(
+        [*PROTOCOLS, ("acrel", "Acrel 4G (7B 7B)")], help="Empty: every protocol is tried."
+    )
     decoded = fields.Html(compute="_compute_decoded", sanitize=False)
 
     @api.model

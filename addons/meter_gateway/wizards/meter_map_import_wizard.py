@@ -30,12 +30,22 @@ class MeterMapImportWizard(models.TransientModel):
     model_id = fields.Many2one("meter.model", required=True, readonly=True, ondelete="cascade")
     file = fields.Binary("Workbook (xlsx)", attachment=False)
     file_name = fields.Char()
+    addresses = fields.Selection(
+        [
+            ("written", "As written: 0x000B or 000BH hexadecimal, others decimal"),
+            ("hexadecimal", "All hexadecimal"),
+            ("decimal", "All decimal"),
+        ],
+        default="written",
+        required=True,
+        help="Of the register addresses. Those with 0x or H are hexadecimal in any case.",
+    )
     template = fields.Binary("Workbook to Fill In", compute="_compute_template")
     preview = fields.Html(compute="_compute_preview", sanitize=False)
     problem_count = fields.Integer(compute="_compute_preview")
     register_count = fields.Integer("Registers Found", compute="_compute_preview")
 
-    @api.depends("file")
+    @api.depends("file", "addresses")
     def _compute_preview(self):
         for wizard in self:
             registers, rows, problems = wizard._read() if wizard.file else ([], [], [])
@@ -53,7 +63,7 @@ class MeterMapImportWizard(models.TransientModel):
         """(registers, their rows in the sheet, [(row, column, sentence)]) of the uploaded file."""
         self.ensure_one()
         try:
-            found = read_map(base64.b64decode(self.file))
+            found = read_map(base64.b64decode(self.file), self.addresses)
         except binascii.Error:
             return [], [], [(0, "", self._say_unreadable("not_xlsx"))]
         except WorkbookError as error:
@@ -97,6 +107,10 @@ class MeterMapImportWizard(models.TransientModel):
             "missing": self.env._("“%s” is empty; every register needs it.", name),
             "number": self.env._(
                 "“%s” is not an address. Write a number, or hexadecimal as 0x000B or 000BH.", value
+            ),
+            "base": self.env._(
+                "Address %s may be decimal or hexadecimal: some in this column look hexadecimal. Choose above which they are.",
+                value,
             ),
             "range": self.env._("Address %s is not between 0 and 65535.", value),
             "counted_from_1": self.env._(

@@ -40,11 +40,22 @@ class MeterParameterWizard(models.TransientModel):
         if not values:
             raise UserError(self.env._("Choose a profile or enter a value."))
         if self.profile_id:
-            meters.sudo().parameter_profile_id = self.profile_id  # rights were checked
+            self._assign_profile()
         batch = self.env["meter.parameter.batch"]._start_write(
             meters, values, self.reason.strip(), self.profile_id or None
         )
         return batch._get_view_action()
+
+    def _assign_profile(self):
+        for meter in self.meter_ids.filtered(lambda meter: meter.parameter_profile_id != self.profile_id):
+            self.env["audit.entry"]._log(
+                "meter.parameter_profile",
+                meter,
+                before={"profile": meter.parameter_profile_id.name or None},
+                after={"profile": self.profile_id.name},
+                reason=self.reason.strip(),
+            )
+            meter.sudo().parameter_profile_id = self.profile_id  # rights were checked
 
 
 class MeterParameterWizardLine(models.TransientModel):

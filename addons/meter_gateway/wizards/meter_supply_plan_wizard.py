@@ -28,7 +28,7 @@ class MeterSupplyPlanWizard(models.TransientModel):
                 after={"plan": self.plan_id.name or None},
                 reason=self.reason,
             )
-        meters.supply_plan_id = self.plan_id
+        meters.sudo().supply_plan_id = self.plan_id  # rights were checked
         if self.plan_id.kept_by == "meter":
             self.env["meter.parameter.batch"]._start_write(
                 meters, {"supply_plan": self.plan_id._prepare_setting()}, self.reason.strip()

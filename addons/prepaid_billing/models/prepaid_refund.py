@@ -12,7 +12,7 @@ class PrepaidRefund(models.Model):
 
     _name = "prepaid.refund"
     _description = "Refund"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "property.facts.mixin"]
     _order = "id desc"
     _rec_name = "number"
 
@@ -60,18 +60,17 @@ class PrepaidRefund(models.Model):
     entry_id = fields.Many2one("prepaid.entry", readonly=True, copy=False, ondelete="restrict")
 
     _amount_positive = models.Constraint("CHECK (amount > 0)", "A refund must be above zero.")
-    _number_uniq = models.UniqueIndex("(company_id, number)", "A refund with this number exists already.")
+    _number_uniq = models.UniqueIndex(
+        "(company_id, number) WHERE number <> '/'", "A refund with this number exists already."
+    )
 
     @api.model_create_multi
     def create(self, vals_list):
-        for vals in vals_list:
-            wallet = self.env["prepaid.wallet"].browse(vals.get("wallet_id"))
-            vals["number"] = (
-                self.env["ir.sequence"].sudo().with_company(wallet.company_id).next_by_code("prepaid.refund")
-            )
-            if not self.env.su:
-                vals.update(requested_by_id=self.env.uid, state="draft")
-        return super().create(vals_list)
+        refunds = super().create(vals_list)
+        for refund in refunds.sudo():  # numbers have no writer of their own
+            sequence = self.env["ir.sequence"].sudo().with_company(refund.company_id)
+            refund.number = sequence.next_by_code("prepaid.refund")
+        return refunds
 
     def write(self, vals):
         if not self.env.su and any(refund.state != "draft" for refund in self):

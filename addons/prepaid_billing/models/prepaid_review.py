@@ -24,7 +24,7 @@ class PrepaidReview(models.Model):
 
     _name = "prepaid.review"
     _description = "Reading to Review"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "property.facts.mixin"]
     _order = "state, id desc"
     _rec_name = "service_point_id"
 
@@ -130,15 +130,9 @@ class PrepaidReview(models.Model):
         return super().create(vals_list)
 
     def write(self, vals):
-        if not self.env.su and set(vals) - {"quantity", "note"} - self._get_thread_fields():
-            raise AccessError(self.env._("Use the buttons to decide on a review."))
         if not self.env.su and {"quantity", "note"} & set(vals) and any(r.state != "open" for r in self):
             raise UserError(self.env._("This was decided already."))
         return super().write(vals)
-
-    @api.model
-    def _get_thread_fields(self):
-        return {name for name in self._fields if name.startswith(("message_", "activity_"))}
 
     @api.model
     def _update(self, installation_ids, problems, outliers):

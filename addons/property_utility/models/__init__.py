@@ -1,4 +1,4 @@
-from . import property_scope_mixin
+from . import property_facts_mixin, property_scope_mixin
 
 # isort: split
 from . import (

@@ -10,6 +10,7 @@ class PropertyScopeMixin(models.AbstractModel):
 
     _name = "property.scope.mixin"
     _description = "Checks the building scope again after a move"
+    _inherit = ["property.facts.mixin"]
 
     _scope_fields = ("site_id", "building_id", "floor_id", "unit_id", "contract_id")
 

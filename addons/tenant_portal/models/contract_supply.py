@@ -50,7 +50,9 @@ class ContractContract(models.Model):
             "has_meter": bool(circuit),
             "serial": circuit.meter_id.serial,
             "total": values.get("total"),
-            "power_kw": values.get("power_kw") if point.kind_id.code == "power" else None,
+            "power_kw": circuit.meter_id._to_primary("power_kw", values.get("power_kw"))
+            if point.kind_id.code == "power"
+            else None,
             "at": values.get("total_at") or values.get("at"),
         }
 

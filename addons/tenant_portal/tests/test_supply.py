@@ -63,6 +63,13 @@ class TestSupply(PortalData):
         self.assertEqual(point["state"], "coming")
         self.assertIn("when somebody has closed it by hand", point["hint"])
 
+    def test_power_is_what_flows_behind_the_transformers(self):
+        circuit = self.switch.circuit_id
+        circuit.meter_id.ct_ratio = 40
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE meter_live SET power_kw = 0.5 WHERE circuit_id = %s", [circuit.id])
+        self.assertEqual(self.get_point()["power_kw"], 20)
+
     def test_water_without_a_valve_counts_as_on(self):
         water = self.make_shop(
             "A-101", self.make_tariff("Water", "water", structure="flat", price=5), model="cjt188-cold"

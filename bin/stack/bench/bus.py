@@ -52,6 +52,12 @@ class _Counter:
     async def upkeeps(self) -> dict[int, Any]:
         return {}
 
+    async def kept_state(self, meter_id: int) -> str:
+        return ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        return
+
     async def contacts(self) -> dict[int, float]:
         return {}
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from . import __version__, systemd
-from .clock import Clock
+from .clock import Clock, kernel_is_synchronised
 from .config import Settings
 from .errors import ConnectorError, OdooError, SiteConfigError
 from .health import HealthPage
@@ -39,12 +39,13 @@ ClientFactory = Callable[[OdooSettings], OdooClient]
 OutboxFactory = Callable[[Settings, Clock], Awaitable[Outbox]]
 
 FIRST_CONTACT_S = 3.0
-"""Orders from before a restart wait so long for the server's time, which says whether they have expired."""
+"""Orders from before a restart wait so long for Odoo's own word on the time, where it is known without."""
 BUS_STOP_S = 10.0
 FLUSH_S = 5.0
 RESTART_LOOP_S = 5.0
 SHOWN_PROBLEMS = 50
 ROOM_EVERY_S = 20.0
+KEEP_TIME_EVERY_S = 60.0
 
 
 class App:
@@ -59,7 +60,7 @@ class App:
         open_outbox: OutboxFactory | None = None,
     ) -> None:
         self.settings = settings
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(is_wall_right=kernel_is_synchronised)
         self.site: SiteConfig | None = None
         self.started_at = self.clock.now()
         self.config_problem = ""
@@ -71,6 +72,7 @@ class App:
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._config_lock = asyncio.Lock()
+        self._is_applied = False
         self._broken: BaseException | None = None
         self.outbox: Outbox
         self.buses: BusLayer
@@ -83,9 +85,7 @@ class App:
     async def run(self) -> None:
         """Raises OutboxError when the outbox cannot be opened, and what broke the buses for good; all else is met and logged."""
         self.outbox = await self._open_outbox(self.settings, self.clock)
-        anchor = await self.outbox.kept_anchor()
-        if anchor is None or not self.clock.resume(anchor):
-            self.clock.not_before(await self.outbox.kept_time())
+        await self.outbox.begin_time()
         self.started_at = self.clock.now()
         self.buses = self._make_buses(self.outbox, self.clock, self.settings)
         hooks = Hooks(self.status, self.take_config, self.take_orders, self.held_version)
@@ -110,6 +110,7 @@ class App:
         await self.page.start()
         self._spawn("buses", self._watch_buses)
         self._spawn("room", self._watch_room)
+        self._spawn("time", self._watch_time)
         self._spawn("watchdog", lambda: systemd.watch(self._stop))
         self.running.set()
         systemd.notify("READY=1")
@@ -118,7 +119,7 @@ class App:
         _logger.info("connector_stopping")
         systemd.notify("STOPPING=1")
         await self.page.stop()
-        await self._cancel("resume", "buses", "orders", "config", "hello", "room")
+        await self._cancel("resume", "buses", "orders", "config", "hello", "room", "time")
         await self._bounded("buses", self.buses.stop(), BUS_STOP_S)
         if self.uplink.contact.is_up and self.uplink.contact.calls_ok:
             await self._bounded("flush", self.uplink.flush(), FLUSH_S)
@@ -130,8 +131,8 @@ class App:
     # -- configuration -----------------------------------------------------------------------------
 
     def held_version(self) -> int:
-        """Version of the configuration in force, 0 when there is none."""
-        return self.site.version if self.site else 0
+        """Version of the configuration in force; 0 when there is none, or it could not be applied: it is fetched again."""
+        return self.site.version if self.site and self._is_applied else 0
 
     async def take_config(self, document: Mapping[str, Any]) -> int:
         """Keep and apply Odoo's configuration; one that cannot be used leaves the last good one in force."""
@@ -161,13 +162,22 @@ class App:
         except SiteConfigError as error:
             _logger.error("kept_config_refused", extra={"problems": error.problems[:SHOWN_PROBLEMS]})
             return
-        await self._apply(site, is_resuming=False)
+        try:
+            await self._apply(site, is_resuming=False)
+        except Exception:  # whatever it is: Odoo's next configuration may be without it, and must be fetched
+            _logger.exception("kept_config_failed", extra={"version": site.version})
 
     async def _apply(self, site: SiteConfig, *, is_resuming: bool = True) -> None:
         async with self._config_lock:
-            self.site = site
+            self.site, self._is_applied = site, False
             self.config_problem = f"left out: {site.problems[0]}" if site.problems else ""
-            await self.buses.apply(site)
+            try:
+                await self.buses.apply(site)
+            except Exception as error:
+                self.config_problem = f"version {site.version} could not be applied: {error}"
+                await self._report_problems("config_refused", site.version, [self.config_problem])
+                raise
+            self._is_applied = True
         meters = sum(1 for _ in site.meters())
         _logger.info(
             "config_applied",
@@ -193,7 +203,8 @@ class App:
             self._submit(order, Stage.RECEIVED)
 
     async def _resume(self) -> None:
-        """What a killed connector left open, once the server's time is known or does not come."""
+        """What a killed connector left open. Nothing of it begins while nobody knows the time, and so whether it has expired."""
+        await self.uplink.time_known.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_CONTACT_S):
                 await self.uplink.first_contact.wait()
@@ -205,8 +216,9 @@ class App:
             self._submit(row.order, row.stage)
 
     def _submit(self, order: Order, stage: Stage) -> None:
-        """To the bus. One for a meter we do not know waits while a newer configuration is on its way; the bus layer refuses it else."""
-        if self.site is not None and (self._is_known(order) or not self.uplink.is_config_pending):
+        """To the bus. One for a meter we do not know waits while a newer configuration is on its way; the bus layer refuses it else. While
+        none is in force all of them wait: they are submitted again with the next."""
+        if self._is_applied and (self._is_known(order) or not self.uplink.is_config_pending):
             self.buses.submit(order, stage)
 
     def _is_known(self, order: Order) -> bool:
@@ -245,6 +257,12 @@ class App:
         while True:
             self.room = await self.outbox.measure_room(readings_a_day(self.site))
             await asyncio.sleep(ROOM_EVERY_S)
+
+    async def _watch_time(self) -> None:
+        """A power cut may come at any minute, and the machine may start with a wrong clock."""
+        while True:
+            await asyncio.sleep(KEEP_TIME_EVERY_S)
+            await self.uplink.keep_time()
 
     async def _watch_buses(self) -> None:
         """What ends a task that should run for ever ends us: the service manager starts us anew, and the disk knows all."""

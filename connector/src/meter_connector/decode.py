@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TextIO
 
-from .codecs import cjt188, dlt645_1997, dlt645_2007, modbus
+from .codecs import acrel, cjt188, dlt645_1997, dlt645_2007, modbus
 from .codecs.base import DecodeIssue, Located, ScanDecoder
 
 EXIT_BAD_HEX = 2
@@ -30,6 +30,7 @@ CODECS = {
     "cjt188": Codec(cjt188.Decoder, cjt188.describe),
     "modbus-rtu": Codec(modbus.Decoder, modbus.describe),
     "modbus-tcp": Codec(modbus.TcpDecoder, modbus.describe_tcp),
+    "acrel": Codec(acrel.Decoder, acrel.describe),
 }
 
 

@@ -8,12 +8,14 @@ _ORDERED = frozenset({"wanted", "result", "reported", "detail", "reason"})
 _ROOM = frozenset({"level", "used_bytes", "capacity_bytes", "bytes_a_day", "days_left", "share"})
 _PROBLEMS = frozenset({"version", "count", "problems"})
 _DRIFT = frozenset({"drift_s"})
+_RECORD = frozenset({"count", "new", "begin", "end", "operator", "values"})
 _TRIPS = frozenset({"trips", "tries"})
 
 KINDS: Mapping[str, frozenset[str]] = {
     "gateway_online": frozenset({"links"}),
     "gateway_offline": frozenset({"links"}),
     "gateway_refused": frozenset({"peer", "reason", "hex", "dropped"}),
+    "gateway_replaced": frozenset({"peer", "former", "dropped"}),
     "meter_silent": frozenset({"error"}),
     "meter_back": frozenset(),
     "clock_drift": _DRIFT,
@@ -31,4 +33,15 @@ KINDS: Mapping[str, frozenset[str]] = {
     "auto_recovered": _ORDERED | _TRIPS,
     "meter_tripped": _TRIPS,
     "recovery_locked": _TRIPS,
+    "trip_recorded": _RECORD,
+    "close_recorded": _RECORD,
+    "programmed": _RECORD,
+    "meter_cleared": _RECORD,
+    "cover_open": _RECORD,
+    "cover_closed": _RECORD,
+    "power_lost": _RECORD,
+    "overload": frozenset({"phases"}),
+    "overload_over": frozenset({"phases"}),
+    "battery_low": frozenset({"batteries"}),
+    "battery_ok": frozenset({"batteries"}),
 }

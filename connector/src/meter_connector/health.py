@@ -61,7 +61,7 @@ class HealthPage:
         app = self.app
         status = await app.status()
         contact, site = app.uplink.contact, app.site
-        up_s = app.clock.now() - app.started_at
+        up_s = app.clock.now() - app.clock.true(app.started_at)
         details = app.buses.details()
         rows = list(_rows(site, status["buses"], details.get("buses", {}))) if site else []
         # A bus that has not answered yet is given the same time from the start.

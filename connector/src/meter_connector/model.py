@@ -22,6 +22,7 @@ OrderKind = Literal[
     "read",
     "sync_clock",
     "read_items",
+    "read_profile",
     "read_parameters",
     "write_parameters",
     "purchase",
@@ -75,6 +76,11 @@ class SwitchSpec:
 
     kind: Literal["dlt645", "cjt188", "modbus"]
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shows_command(self) -> bool:
+        """Can only the written command be read back, not what the contactor does?"""
+        return self.params.get("read_back") == "command"
 
 
 @dataclass(frozen=True)

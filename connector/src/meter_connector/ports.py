@@ -42,11 +42,12 @@ class BusStatus:
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """One row of hello's `status.gateways`."""
+    """One row of hello's `status.gateways`. `replaced`: connections that a newer one of the same gateway took the place of, since start."""
 
     id: int
     online: bool
     since: float
+    replaced: int = 0
 
 
 class Recorder(Protocol):
@@ -90,6 +91,12 @@ class Recorder(Protocol):
 
     async def contacts(self) -> dict[int, float]:
         """When the energy of each circuit was read last, also before a restart."""
+
+    async def kept_state(self, meter_id: int) -> str:
+        """What was kept of a meter by `keep_state`, also before a restart; "" = nothing."""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        """Keep what its events were compared with (JSON object as text)."""
 
     async def finish_order(self, result: OrderResult) -> None:
         """confirmed, failed, expired or superseded: the order is done and its result on its way."""

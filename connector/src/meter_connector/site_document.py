@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import model as m
 from .errors import SiteConfigError
+from .transports import acrel
+from .transports.registration import IMEI_PREFIX, forms_of, key_of
 
 T = TypeVar("T")
 MAX_METERS_PER_BUS = 128
@@ -94,6 +96,8 @@ class Reader:
         self.problems: list[str] = []
         self.models: dict[str, m.MeterModel] = {}
         self.seen: dict[tuple[str, object], str] = {}
+        self.callers: dict[bytes, tuple[int, bytes, str]] = {}
+        self.ports: dict[str, tuple[tuple[object, ...], str]] = {}
 
     def try_(self, read: Callable[[], T]) -> T | None:
         """The value, or None with its problem noted."""
@@ -146,9 +150,11 @@ class Reader:
         """A gateway with its good buses."""
         key = node.integer("id", low=1)
         self.once("gateway id", key, node.at("id"))
-        return m.Gateway(key, node.text("name", str(key)), tuple(self.many(node, "buses", self.bus)))
+        name = node.text("name", str(key))
+        buses = self.many(node, "buses", lambda child: self.bus(child, key, name))
+        return m.Gateway(key, name, tuple(buses))
 
-    def bus(self, node: Node) -> m.Bus:
+    def bus(self, node: Node, gateway_id: int, gateway: str) -> m.Bus:
         """A bus with its good meters."""
         key = node.integer("id", low=1)
         self.once("bus id", key, node.at("id"))
@@ -164,12 +170,32 @@ class Reader:
             framing=node.choice("framing", m.FRAMINGS, "transparent"),
             extra_latency_ms=node.integer("extra_latency_ms", 0, high=60_000),
         )
+        self.link_once(node, bus, gateway_id, f"bus {bus.number} of gateway {gateway}")
         meters = self.many(node, "meters", lambda child: self.meter(child, key))
         if len(meters) > MAX_METERS_PER_BUS:
             self.problems.append(
                 f"{node.at('meters')}: {len(meters)} meters on a bus, at most {MAX_METERS_PER_BUS}"
             )
         return replace(bus, meters=tuple(meters[:MAX_METERS_PER_BUS]))
+
+    def link_once(self, node: Node, bus: m.Bus, gateway_id: int, place: str) -> None:
+        """Buses may share a connection, but no two gateways a name to call by, and no two speeds a serial port."""
+        link = node.at("link")
+        if bus.link.kind == "tcp_server":
+            packet = bus.link.registration
+            caller = (gateway_id, packet)
+            *same, first = self.callers.setdefault(key_of(packet), (*caller, place))
+            if tuple(same) != caller:
+                shown = _shown(node.mapping("link").get("registration"))
+                raise Problem(f"{link}.registration: {place} would call by {shown}, which also means {first}")
+        elif bus.link.kind == "serial":
+            settings = (bus.baudrate, bus.bytesize, bus.parity, bus.stopbits)
+            used, first = self.ports.setdefault(bus.link.device, (settings, place))
+            if used != settings:
+                raise Problem(
+                    f"{link}.device: {bus.link.device} is set to {_port_text(settings)} for {place}, but to {_port_text(used)} for"
+                    f" {first}; buses on one serial port run at one speed"
+                )
 
     def meter(self, node: Node, bus_id: int) -> m.Meter:
         """A meter; all of it or nothing."""
@@ -250,10 +276,24 @@ def read_link(node: Node) -> m.Link:
         if not device:
             raise node.problem("device", "is empty")
         return m.Link(kind, device=device)
-    registration = read_packet(node, "registration")
-    if not registration:
+    return m.Link(kind, registration=read_registration(node), heartbeat=read_packet(node, "heartbeat"))
+
+
+def read_registration(node: Node) -> bytes:
+    """The packet a dialling gateway is known by: also `imei:` and fifteen digits, or `acrel:` and a serial number."""
+    packet = read_packet(node, "registration")
+    if not packet:
         raise node.problem("registration", "is empty; a dialling gateway is known by it")
-    return m.Link(kind, registration=registration, heartbeat=read_packet(node, "heartbeat"))
+    shown = _shown(node.value.get("registration"))
+    if packet.lower().startswith(IMEI_PREFIX) and forms_of(packet) == (packet,):
+        raise node.problem("registration", f"{shown} is not fifteen digits after 'imei:'")
+    if packet.lower().startswith(acrel.PREFIX):
+        packet = acrel.PREFIX + packet[len(acrel.PREFIX) :]
+        if not 0 < len(packet) - len(acrel.PREFIX) <= acrel.SERIAL_SIZE:
+            raise node.problem(
+                "registration", f"{shown} is not a serial number of 1 to 20 bytes after 'acrel:'"
+            )
+    return packet
 
 
 def read_packet(node: Node, key: str) -> bytes:
@@ -370,6 +410,12 @@ def _stopbits(node: Node) -> float:
     if str(value) not in ("1", "1.0", "1.5", "2", "2.0"):
         raise node.problem("stopbits", f"{value!r} is not one of 1, 1.5, 2")
     return float(value)
+
+
+def _port_text(settings: tuple[object, ...]) -> str:
+    """As people write it: 2400 8E1."""
+    baudrate, bytesize, parity, stopbits = settings
+    return f"{baudrate} {bytesize}{parity}{stopbits:g}"
 
 
 def _zone(connector: Node) -> ZoneInfo:

@@ -15,7 +15,8 @@ from fake_odoo import DATABASE, KEY, LOGIN, FakeOdoo, Mood
 from meter_connector.app import App
 from meter_connector.clock import Clock
 from meter_connector.config import Settings
-from meter_connector.model import Event, Order, Reading
+from meter_connector.errors import LinkError
+from meter_connector.model import Event, Order, Reading, SiteConfig
 from meter_connector.odoo import sender
 from meter_connector.odoo.client import OdooSettings
 from meter_connector.outbox import Outbox
@@ -39,11 +40,17 @@ def settings_for(odoo: FakeOdoo, folder: Path, rpc: str = "xmlrpc") -> Settings:
 
 @asynccontextmanager
 async def running(
-    odoo: FakeOdoo, folder: Path, *, is_obeying: bool = True, rpc: str = "xmlrpc"
+    odoo: FakeOdoo,
+    folder: Path,
+    *,
+    is_obeying: bool = True,
+    rpc: str = "xmlrpc",
+    is_wall_right: bool = False,
 ) -> AsyncIterator[tuple[App, FakeBuses]]:
     app = App(
         settings_for(odoo, folder, rpc),
         lambda recorder, _clock, _settings: FakeBuses(recorder, is_obeying=is_obeying),
+        clock=Clock(is_wall_right=lambda: is_wall_right),
     )
     task = asyncio.create_task(app.run())
     started = asyncio.create_task(app.running.wait())
@@ -241,6 +248,31 @@ async def test_an_order_is_carried_out_and_reported_step_by_step(odoo: FakeOdoo,
     assert odoo.results[-1]["reported"] == "on"
 
 
+async def test_a_kept_configuration_that_cannot_be_applied_is_replaced_by_odoos(
+    odoo: FakeOdoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(odoo, tmp_path) as (app, _buses):
+        await soon(lambda: app.held_version() == 1)
+    apply = FakeBuses.apply
+
+    async def stumbles(self: FakeBuses, site: SiteConfig) -> None:
+        if site.version == 1:
+            raise LinkError("the old one does not work")
+        await apply(self, site)
+
+    monkeypatch.setattr(FakeBuses, "apply", stumbles)
+    odoo.document = document(2)
+    odoo.order(9)
+    odoo.mood("api_config", Mood(delay_s=0.5, answer=document(2)))  # orders come before it
+    async with running(odoo, tmp_path) as (app, buses):
+        assert app.held_version() == 0
+        assert "the old one does not work" in app.config_problem
+        await odoo.until(lambda: "confirmed" in odoo.states(9))  # it has waited for a configuration in force
+        assert [site.version for site in buses.sites] == [2]
+        assert (app.held_version(), app.config_problem) == (2, "")
+        await odoo.until(lambda: {"config_refused", "config_ok"} <= {e["kind"] for e in odoo.events.values()})
+
+
 async def test_an_order_is_on_the_disk_before_a_bus_hears_of_it(odoo: FakeOdoo, tmp_path: Path) -> None:
     async with running(odoo, tmp_path) as (app, buses):
         await odoo.until(lambda: odoo.count("api_config"))
@@ -322,7 +354,7 @@ async def test_orders_left_open_by_a_kill_come_back_with_their_stage_after_the_f
     async with running(odoo, tmp_path, is_obeying=False) as (app, buses):
         assert buses.submitted == []
         await soon(lambda: len(buses.submitted) >= 3)
-        assert app.clock.is_synced
+        assert app.uplink.first_contact.is_set()
         assert buses.submitted[:3] == [(1, 1, Stage.RECEIVED), (2, 2, Stage.STARTED), (3, 3, Stage.ACCEPTED)]
 
 
@@ -349,7 +381,7 @@ async def test_with_odoo_down_open_orders_are_resumed_all_the_same(
     await box.receive_orders([Order(1, 1, "switch_on", 5, 50, NOW, NOW + 600)])
     await box.close()
     odoo.stop()
-    async with running(odoo, tmp_path) as (_app, buses):
+    async with running(odoo, tmp_path, is_wall_right=True) as (_app, buses):
         await soon(lambda: buses.carried_out == [1])
 
 
@@ -426,7 +458,7 @@ async def test_hello_carries_the_status_of_the_seam(odoo: FakeOdoo, tmp_path: Pa
     status = payload["status"]
     assert payload["protocol"] == 1
     assert {"readings", "events", "oldest_at"} <= set(status["outbox"])
-    assert status["gateways"] == [{"id": 1, "online": True, "since": 1.0}]
+    assert status["gateways"] == [{"id": 1, "online": True, "since": 1.0, "replaced": 0}]
     assert status["buses"] == [
         {"id": 2, "queue": 3, "age_s": 1.5, "reads_ok": 10, "reads_failed": 1, "dropped_bytes": 4}
     ]

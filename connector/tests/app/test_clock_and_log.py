@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from meter_connector import errors, log
-from meter_connector.clock import Clock
+from meter_connector.clock import Clock, kernel_is_synchronised
 from meter_connector.errors import ConnectorError, Retry
 
 
@@ -19,6 +19,7 @@ class Hands:
     def __init__(self, wall: float = 1000.0, steady: float = 5.0) -> None:
         self.wall, self.steady = wall, steady
         self.boot = "one"
+        self.is_right = False
 
     def clock(self) -> Clock:
         return Clock(lambda: self.wall, lambda: self.steady, lambda: self.boot)
@@ -33,7 +34,6 @@ def test_before_the_first_lesson_it_is_the_machines_time() -> None:
     clock = hands.clock()
     hands.pass_(7)
     assert clock.now() == 1007
-    assert not clock.is_synced
 
 
 def test_the_servers_moment_is_the_middle_of_the_round_trip() -> None:
@@ -44,7 +44,6 @@ def test_the_servers_moment_is_the_middle_of_the_round_trip() -> None:
     clock.learn(5001, sent, clock.monotonic())
     assert clock.now() == 5002
     assert clock.offset == pytest.approx(4000)
-    assert clock.is_synced
 
 
 def test_somebody_setting_the_wall_clock_moves_nothing() -> None:
@@ -82,7 +81,6 @@ def test_a_clock_far_ahead_is_set_right_at_once() -> None:
 def test_the_next_process_goes_on_by_the_steady_clock_whatever_the_wall_shows() -> None:
     hands = Hands()
     clock = hands.clock()
-    assert clock.anchor() is None, "nothing was learnt"
     clock.learn(5000, clock.monotonic(), clock.monotonic())
     kept = clock.anchor()
     assert kept is not None
@@ -91,7 +89,7 @@ def test_the_next_process_goes_on_by_the_steady_clock_whatever_the_wall_shows() 
     again = hands.clock()
     assert again.resume(kept)
     assert again.now() == 5060
-    assert not again.is_synced
+    assert again.is_known
     again.learn(7000, again.monotonic(), again.monotonic())
     assert again.now() == 7000
     assert not again.resume(kept), "the server knows better"
@@ -137,16 +135,56 @@ def test_after_a_while_a_slower_lesson_counts_again() -> None:
     assert clock.now() == pytest.approx(5400.2)
 
 
-def test_a_machine_that_starts_in_1970_does_not_take_an_expired_order_for_a_fresh_one() -> None:
-    hands = Hands(wall=30.0)
+@pytest.mark.parametrize("wall", [30.0, 9e9])
+def test_a_machine_whose_clock_nobody_keeps_right_goes_on_from_the_last_known_moment(wall: float) -> None:
+    hands = Hands(wall=wall)
     clock = hands.clock()
-    clock.not_before(5000)
-    assert clock.now() == 5000
-    clock.not_before(4000)
-    assert clock.now() == 5000
-    clock.learn(6000, clock.monotonic(), clock.monotonic())
-    clock.not_before(9000)
-    assert clock.now() == 6000
+    clock.guess(5000)
+    hands.pass_(10)
+    assert clock.now() == 5010
+    assert not clock.is_known
+    assert clock.anchor() is None, "nothing is known that could be kept"
+    clock.take_wall()
+    assert not clock.is_known
+    clock.learn(5700, clock.monotonic(), clock.monotonic())
+    assert clock.is_known
+    assert clock.now() == 5700
+    assert [clock.true(at) for at in (4999, 5000, 5007, 5010, 5011)] == [4999, 5690, 5697, 5700, 5011]
+
+
+def test_with_nothing_known_at_all_the_wall_clock_is_the_guess() -> None:
+    clock = Hands(wall=3000.0).clock()
+    clock.guess(0)
+    assert (clock.now(), clock.is_known) == (3000, False)
+
+
+def test_a_guess_goes_on_in_the_next_process_of_the_same_boot_and_in_no_other() -> None:
+    hands = Hands()
+    kept = hands.clock().guess(5000)
+    hands.pass_(60)
+    again = hands.clock()
+    assert again.guess(5055, kept) == kept
+    assert again.now() == 5060
+    hands.boot = "two"
+    other = hands.clock()
+    other.guess(5055, kept)
+    assert other.now() == 5055
+
+
+def test_a_wall_clock_that_is_kept_right_ends_the_guess_and_does_not_set_the_time_back() -> None:
+    hands = Hands(wall=8000.0)
+    clock = Clock(lambda: hands.wall, lambda: hands.steady, lambda: hands.boot, lambda: hands.is_right)
+    clock.guess(5000)
+    hands.is_right = True
+    clock.take_wall()
+    assert (clock.now(), clock.is_known, clock.true(5000)) == (8000, True, 8000)
+    clock.guess(9000)
+    clock.take_wall()
+    assert clock.now() == 9000
+
+
+def test_what_the_kernel_says_of_its_clock_is_yes_or_no() -> None:
+    assert kernel_is_synchronised() in (True, False)
 
 
 @pytest.fixture

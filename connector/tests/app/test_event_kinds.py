@@ -50,7 +50,7 @@ def made() -> set[str]:
                     str(value.value)
                     for key, value in pairs
                     if isinstance(key, ast.Constant)
-                    and key.value == "event"
+                    and key.value in ("event", "over")
                     and isinstance(value, ast.Constant)
                 }
     return found

@@ -78,6 +78,16 @@ def test_the_good_document_has_no_problem() -> None:
             {"kind": "tcp_server"},
             f"{BUS}.link.registration: is empty; a dialling gateway is known by it",
         ),
+        (
+            f"{BUS}.link",
+            {"kind": "tcp_server", "registration": "IMEI:86142804123456"},
+            f"{BUS}.link.registration: 'IMEI:86142804123456' is not fifteen digits after 'imei:'",
+        ),
+        (
+            f"{BUS}.link",
+            {"kind": "tcp_server", "registration": "acrel:"},
+            f"{BUS}.link.registration: 'acrel:' is not a serial number of 1 to 20 bytes after 'acrel:'",
+        ),
         ("gateways[0].id", "one", "gateways[0].id: expected a whole number, got 'one'"),
         ("models.m.registers[0].di", "0001", None),
         (
@@ -151,6 +161,54 @@ def test_what_must_be_unique_is(change: dict[str, Any], words: str) -> None:
     assert words in problem
 
 
+def two_gateways(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Gateway G1 with bus 2, gateway G9 with bus 90."""
+    site = document(1, **first)
+    (gateway,) = copy.deepcopy(site["gateways"])
+    (bus,) = gateway["buses"]
+    bus |= {"id": 90, "meters": [{**bus["meters"][0], "id": 95, "circuits": []}], **second}
+    site["gateways"].append({**gateway, "id": 9, "name": "G9"})
+    return site
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("860000000000001", "imei:860000000000001"),
+        ("IMEI:860000000000001", "imei:860000000000001"),
+        ("hex:0860000000000001", "860000000000001"),
+        ("hex:4142", "AB"),
+        ("HEX:41 42", "hex:4142"),
+    ],
+)
+def test_two_gateways_that_call_by_one_name_are_a_problem_of_the_second(first: str, second: str) -> None:
+    links = [{"link": {"kind": "tcp_server", "registration": name}} for name in (first, second)]
+    site = SiteConfig.from_document(two_gateways(*links))
+    assert [bus.id for _, bus in site.buses()] == [2]
+    [problem] = site.problems
+    assert problem.startswith("gateways[1].buses[0].link.registration: bus 1 of gateway G9")
+    assert second in problem
+    assert problem.endswith("also means bus 1 of gateway G1")
+
+
+def test_buses_of_one_gateway_share_its_name_and_its_serial_port() -> None:
+    for link in ({"kind": "tcp_server", "registration": "GW-1"}, {"kind": "serial", "device": "/dev/ttyS1"}):
+        wrong = document(1, link=link)
+        buses = wrong["gateways"][0]["buses"]
+        buses.append({**buses[0], "id": 3, "number": 2, "meters": []})
+        assert SiteConfig.from_document(wrong).problems == ()
+
+
+def test_one_serial_port_set_in_two_ways_is_a_problem_that_names_both_buses() -> None:
+    port = {"link": {"kind": "serial", "device": "/dev/ttyS1"}}
+    site = SiteConfig.from_document(two_gateways(port, {**port, "baudrate": "9600", "parity": "N"}))
+    assert [bus.id for _, bus in site.buses()] == [2]
+    assert site.problems == (
+        "gateways[1].buses[0].link.device: /dev/ttyS1 is set to 9600 8N1 for bus 1 of gateway G9, but to 2400 8E1 for bus 1 of gateway"
+        " G1; buses on one serial port run at one speed",
+    )
+
+
 def test_too_many_meters_on_a_bus_are_cut_and_told() -> None:
     wrong = document()
     meters = wrong["gateways"][0]["buses"][0]["meters"]
@@ -172,6 +230,13 @@ def test_packets_of_dial_in_gateways_are_text_or_hex() -> None:
     site = SiteConfig.from_document(document(1, link=link), is_strict=True)
     [(_gateway, bus)] = site.buses()
     assert (bus.link.registration, bus.link.heartbeat) == (b"\xaa\xbb", b"ping")
+
+
+def test_an_acrel_meter_is_one_however_the_word_is_written() -> None:
+    site = SiteConfig.from_document(
+        document(1, link={"kind": "tcp_server", "registration": "Acrel:2109"}), is_strict=True
+    )
+    assert [bus.link.registration for _, bus in site.buses()] == [b"acrel:2109"]
 
 
 def test_equal_documents_give_equal_buses_so_that_nothing_restarts() -> None:

@@ -10,12 +10,18 @@ from collections.abc import Iterator
 
 import mutations
 import pytest
-from meter_connector.simulator.trials import run_trial
+from meter_connector.simulator.trials import run_trial, troubles
 from meter_connector.simulator.trials.command import Total, run_seeds
 from meter_connector.steps import STEPS
 
 SEEDS = 200
 JOBS = 2
+BITES = (
+    "commits_refused",
+    *(f"bus_{name}" for name in ("drop", "garble", "duplicate", "noise", "stale", "late", "merge")),
+    *(f"odoo_{name}" for name in ("lost", "refused", "unsure")),
+)
+"""Faults whose harm can be counted where it is done."""
 
 
 @pytest.mark.timeout(1800)
@@ -30,6 +36,10 @@ def test_two_hundred_seeds_violate_nothing_and_kill_at_every_label() -> None:
     assert total.kills["random"] > SEEDS / 2
     assert total.orders["confirmed"] > 10 * SEEDS
     assert {"expired", "failed", "superseded"} <= set(total.orders)
+    assert {"done", "failed"} <= set(total.sales)
+    assert total.sales["done"] > SEEDS
+    assert not [name for name in troubles.names() if not total.faults[name]], "never thrown"
+    assert not [name for name in BITES if not total.bites[name]], "thrown and without any effect"
 
 
 @pytest.mark.timeout(300)

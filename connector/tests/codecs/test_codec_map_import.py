@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from meter_connector.codecs.modbus import registers
-from meter_connector.codecs.modbus.map_import import HEADINGS, read_rows
+from meter_connector.codecs.modbus.map_import import ADDRESSES, HEADINGS, read_rows
 
 HEAD = ["Name", "Register Address", "Data Type", "Factor", "Unit"]
 
@@ -63,6 +63,44 @@ def test_a_wrong_row_is_named_and_the_others_are_read(row: list[Any], problem: s
     assert found.problems[0].startswith(problem)
 
 
+ACREL = [
+    ["total", "0000", "u32", "0.01", "kWh"],
+    ["voltage_v", "000B", "u16", "0.1", "V"],
+    ["power_factor", 10, "s16", "0.001", ""],  # the workbook made a number of 0010
+    ["ct_ratio", "0038", "u16", 1, ""],
+    ["password", "0x000A", "u16", 1, ""],
+]
+
+
+def test_in_a_column_of_hexadecimal_addresses_none_is_taken_for_decimal() -> None:
+    """0010 is 16 there: every address that does not say so itself is refused and named."""
+    found = read_rows([HEAD, *ACREL])
+    assert [each["key"] for each in found.registers] == ["password"]
+    assert [(one.row, one.column, one.rule, one.value) for one in found.found] == [
+        (2, "B", "base", "0000"),
+        (3, "B", "base", "000B"),
+        (4, "B", "base", "10"),
+        (5, "B", "base", "0038"),
+    ]
+    only_zeros = read_rows([HEAD, ACREL[0], ACREL[3]])
+    assert [one.rule for one in only_zeros.found] == ["base", "base"], "leading zeros are enough"
+
+
+def test_who_knows_says_how_addresses_are_written() -> None:
+    found = read_rows([HEAD, *ACREL], "hexadecimal")
+    assert found.problems == ()
+    assert [each["address"] for each in found.registers] == [0, 0x0B, 0x10, 0x38, 0x0A]
+    found = read_rows([HEAD, *ACREL], "decimal")
+    assert [each["address"] for each in found.registers] == [0, 10, 38, 0x0A]
+    assert [(one.row, one.rule) for one in found.found] == [(3, "number")]
+
+
+def test_plain_numbers_stay_decimal() -> None:
+    rows = [["total", 0, "u32", "0.01", "kWh"], ["a", "16", "", "", ""], ["b", "0x10", "", "", ""]]
+    found = read_rows([HEAD, *rows])
+    assert [row["address"] for row in found.registers] == [0, 16, 16]
+
+
 def test_without_headings_nothing_is_guessed() -> None:
     assert read_rows([]).problems == ("the table is empty",)
     assert read_rows([["total", 0]]).registers == ()
@@ -78,8 +116,8 @@ CELL = (
 )
 
 
-@given(st.lists(st.lists(CELL, max_size=6), max_size=6))
-def test_whatever_is_in_the_cells_it_never_raises(rows: list[list[object]]) -> None:
+@given(st.lists(st.lists(CELL, max_size=6), max_size=6), st.sampled_from(ADDRESSES))
+def test_whatever_is_in_the_cells_it_never_raises(rows: list[list[object]], addresses: str) -> None:
     head: list[object] = [words[0] for words in HEADINGS.values()]
-    for each in read_rows([head, *rows]).registers:
+    for each in read_rows([head, *rows], addresses).registers:
         registers.load_register(each)

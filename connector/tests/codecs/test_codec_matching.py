@@ -20,7 +20,8 @@ ENERGY, VOLTAGE = "00010000", "02010100"
 READ = requests.read(A, ENERGY)
 MORE = requests.read_more(A, ENERGY, 2)
 TRIP = requests.relay(A, "trip", Password())
-BAUD = requests.change_baud(A, 9600)
+BAUD = Frame(A, 0x17, b"\x20")
+FREEZE = Frame("9" * 12, 0x16, b"\x99" * 4)
 
 CASES_2007 = [
     ("the answer", READ, answers.read(A, ENERGY, bytes(4)), True),
@@ -55,7 +56,7 @@ CASES_2007 = [
     ("the read address's", requests.read_address(), answers.read_address(A), True),
     ("the echo of speed", BAUD, answers.done(BAUD, A, BAUD.data), True),
     ("another speed's", BAUD, answers.done(BAUD, A, b"\x08"), False),
-    ("a broadcast's", requests.freeze(), answers.done(requests.freeze(), A), False),
+    ("a broadcast's", FREEZE, answers.done(FREEZE, A), False),
 ]
 
 

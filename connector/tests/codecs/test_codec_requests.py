@@ -57,8 +57,8 @@ BUILT: dict[str, Callable[[], Any]] = {
         bytes.fromhex("01002200220022000025000025000025000000550000005500000055001000100010"),
         Password("565239", "00"),
     ),
-    "x-freeze": lambda: requests.freeze(),
-    "x-baud9600": lambda: requests.change_baud("123456", 9600),
+    "x-freeze": lambda: dlt645_2007.Frame("9" * 12, 0x16, b"\x99" * 4),
+    "x-baud9600": lambda: dlt645_2007.Frame("000000123456", 0x17, b"\x20"),
     "x-keep-on": lambda: requests.relay(
         "123456", "keep_on", Password("123456"), "", datetime(2099, 12, 31, 23, 59, 59)
     ),
@@ -168,8 +168,7 @@ def test_a_load_profile_read_names_count_and_start() -> None:
 
 @pytest.mark.parametrize(("pattern", "kind"), [("99999999", "instant"), ("99999930", "hourly"), ("99990000", "daily"), ("99010000", "monthly"), ("06010000", "dated")])  # fmt: skip
 def test_freeze_patterns_are_told(pattern: str, kind: str) -> None:
-    frame = requests.freeze(pattern, "1")
-    assert frame.data == bytes.fromhex(pattern)[::-1]
+    frame = dlt645_2007.Frame("000000000001", 0x16, bytes.fromhex(pattern)[::-1])
     assert dlt645_2007.describe(frame)["freeze"] == kind
 
 
@@ -190,7 +189,6 @@ def test_a_valve_clock_is_written_with_its_century() -> None:
         lambda: requests.relay("1", "explode", Password()),
         lambda: requests.relay("1", "trip", Password("12345x")),
         lambda: requests.relay("1", "trip", Password(), "123456789"),
-        lambda: requests.change_baud("1", 300),
         lambda: requests.write("1", "04000101", bytes(39), Password()),
         lambda: dlt645_2007.Frame("1", 0x11).encode(),
         lambda: dlt645_2007.Frame("000000000001", 0x11, bytes(201)).encode(),

@@ -106,6 +106,65 @@ def test_a_meter_without_clock_or_reading_has_none() -> None:
     at_desk(test, "lxsy315-dn15", {"simulate": {**WATER["simulate"], "has_clock": False}})
 
 
+@pytest.mark.parametrize(
+    ("kind", "byte", "unit", "total"),
+    [
+        ("heat", "20", "05", "100.00"),
+        ("heat", "20", "0E", "27.7778"),
+        ("heat", "20", "0F", "277.7778"),
+        ("heat", "20", "11", "27777.7778"),
+        ("heat", "20", "0B", "0.0278"),
+        ("heat", "20", "08", "100000.00"),
+        ("", "20", "11", "27777.7778"),
+        ("water", "10", "2C", "100.00"),
+        ("water", "10", "2D", "1000.00"),
+        ("water", "10", "29", "0.10000"),
+        ("gas", "30", "2C", "100.00"),
+    ],
+)
+def test_a_register_is_told_in_the_unit_that_is_billed(kind: str, byte: str, unit: str, total: str) -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        values = await driver.read(desk.line, desk.meter, {"total"})
+        assert values.of(1)["total"] == Decimal(total)
+        assert desk.unknown == []
+
+    change = {"kind": kind, "quirks": {"meter_type": byte}, "simulate": {"unit": unit}}
+    at_desk(test, "lxsy315-dn15", change, load="water_dorm")
+
+
+@pytest.mark.parametrize(
+    ("kind", "byte", "unit"),
+    [
+        *(("water", "10", unit) for unit in ("00", "FF", "2F", "05", "32", "11")),
+        *(("heat", "20", unit) for unit in ("00", "2C", "17", "46")),
+        ("gas", "30", "05"),
+        ("", "10", "05"),
+    ],
+)
+def test_a_unit_that_cannot_be_gives_no_value_and_a_frame_to_look_at(kind: str, byte: str, unit: str) -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        for _ in range(3):
+            values = await driver.read(desk.line, desk.meter, {"total", "switch"})
+            assert (values.of(1)["total"], values.of(1)["switch"]) == (None, "on")
+            assert "total" in values.refused
+        [unknown] = desk.unknown
+        assert (unknown.kind, unknown.hex[:4]) == ("unit", f"68{byte}")
+        items = await driver.read_items(desk.line, desk.meter, ["total"])
+        assert (items.values, list(items.refused)) == ({}, ["total"])
+
+    change = {"kind": kind, "quirks": {"meter_type": byte}, "simulate": {"unit": unit}}
+    at_desk(test, "lxsy315-dn15", change, load="water_dorm")
+
+
+def test_a_model_says_what_a_code_of_its_own_means() -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        values = await driver.read(desk.line, desk.meter, {"total"})
+        assert values.of(1)["total"] == Decimal("100.00")
+
+    quirks = {"meter_type": "10", "units": {"00": "2C"}}
+    at_desk(test, "lxsy315-dn15", {"quirks": quirks, "simulate": {"unit": "00"}}, load="water_dorm")
+
+
 # ---- Modbus ------------------------------------------------------------------------------------------------------------------------
 STRIDE = 32
 

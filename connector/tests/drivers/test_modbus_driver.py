@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from meter_connector.codecs.modbus.frame import crc16
+from meter_connector.codecs.modbus.registers import named_map
 from meter_connector.drivers import Exchange, Line, WireTiming
 from meter_connector.drivers.modbus import ModbusDriver, make_adu, switch_spec, switch_word
 from meter_connector.errors import GarbledError, MeterBusyError, MeterRefusedError, NoAnswerError
@@ -217,6 +218,26 @@ def test_switch_data_by_circuit_and_what_words_mean() -> None:
     assert switch_word({"on": [1, 0], "off": [1, 1]}, [1, 1]) == "off"
     assert switch_word({"on": 4, "off": 0, "mask": 4}, [0xFF]) == "on"
     assert switch_word({"on": 1, "off": 0}, [7]) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [([1, 0], "on"), ([1, 1], "off"), ([0, 0], "unknown"), ([0, 1], "unknown"), ([2, 0], "unknown")],
+)
+def test_a_ddsy1352_that_is_not_forced_says_nothing_about_its_relay(shown: list[int], state: str) -> None:
+    """In automatic mode it may have tripped by itself: the words of the last command prove nothing."""
+
+    async def main() -> None:
+        table = named_map("acrel_ddsy1352")
+        bench = Bench(lambda pdu: words(*shown) if pdu[1:3] == b"\0\x57" else words(0, 12345))
+        rows = [row for row in table["registers"] if row["key"] in ("total", "switch")]
+        meter = a_meter(*rows, switch=table["switch"])
+        assert await bench.driver.read_switch(bench.line, meter, meter.circuits[0]) == state
+        assert bench.asked == [bytes.fromhex("03 0057 0002")], "both words in one request"
+        values = await bench.driver.read(bench.line, meter, {"total", "switch"})
+        assert values.of(1)["switch"] == state
+
+    virtually(main)
 
 
 def test_a_wrong_register_of_the_model_is_named() -> None:

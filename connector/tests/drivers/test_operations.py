@@ -12,6 +12,7 @@ import pytest
 from meter_connector.drivers import Driver, Purchase, make_driver
 from meter_connector.drivers.dlt645_2007 import Dlt645v2007Driver
 from meter_connector.errors import MeterRefusedError, NoAnswerError
+from meter_connector.simulator import bits
 from wirehelp import DEMO, Desk, SimWire, meter_row, virtually
 
 PREPAID = {"balance": "20.00", "price": "0.80", "count": 6}
@@ -63,6 +64,29 @@ def test_items_are_read_by_register_by_name_and_by_identifier() -> None:
         assert values["temperature"] == "28.5"
 
     at_desk(test)
+
+
+def test_items_say_their_parts_by_name_with_units_and_bits() -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        await driver.switch(desk.line, desk.meter, desk.circuit, "off")
+        names = ["status_3", "status_words", "voltages", "voltage_v"]
+        parts = (await driver.read_items(desk.line, desk.meter, names)).parts
+        word = {part.name: part.text for part in parts["status_3"]}
+        assert (word["status word 3"], word["relay_cmd_open"], word["day_slot_set"]) == (
+            "0050",
+            "1",
+            "first",
+        )
+        words = {part.name: part.text for part in parts["status_words"]}
+        assert (words["word 3 relay_open"], words["word 4 overload"]) == ("1", "0")
+        assert [(part.name, part.text is None, part.unit) for part in parts["voltages"]] == [
+            ("voltage A", False, "V"),
+            ("voltage B", True, "V"),
+            ("voltage C", True, "V"),
+        ]
+        assert [(part.name, part.unit) for part in parts["voltage_v"]] == [("voltage_v", "V")]
+
+    at_desk(test, simulate={"relay_lag_ms": 0})
 
 
 def test_what_a_meter_has_not_and_what_nobody_knows_is_told_by_name() -> None:
@@ -200,6 +224,29 @@ def test_a_lost_answer_to_a_write_is_settled_by_reading() -> None:
     at_desk(test)
 
 
+def test_silence_about_one_setting_is_no_refusal_of_it() -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        sim = desk.wire.meters["S1"]
+        answer = sim.answer
+
+        def is_silent(frame: Any) -> bytes | None:
+            return None if bits.printed(frame.data[:4]) == "04001401" else answer(frame)
+
+        sim.answer = is_silent  # type: ignore[method-assign]
+        found = await driver.read_parameters(
+            desk.line, desk.meter, ["alarm_amount_1", "trip_delay", "overload_power"]
+        )
+        assert (set(found.unanswered), found.refused) == ({"trip_delay"}, {})
+        assert set(found.parameters) == {"alarm_amount_1", "overload_power"}
+        found = await driver.write_parameters(
+            desk.line, desk.meter, {"alarm_amount_1": "9.00", "trip_delay": "5"}
+        )
+        assert (set(found.unanswered), found.refused, found.different) == ({"trip_delay"}, {}, [])
+        assert not found.is_applied
+
+    at_desk(test)
+
+
 def test_what_the_meter_does_not_take_over_is_different() -> None:
     async def test(desk: Desk, driver: Driver) -> None:
         desk.wire.meter_faults("S1", missing="04001401")
@@ -217,14 +264,78 @@ def test_fourteen_slots_need_a_meter_that_takes_long_writes() -> None:
     table = ", ".join(f"{hour:02}:00 {hour % 4 + 1}" for hour in range(14))
 
     async def short(desk: Desk, driver: Driver) -> None:
-        found = await driver.write_parameters(desk.line, desk.meter, {"day_table_1_1": table})
-        assert "at most 50" in found.refused["day_table_1_1"]
+        found = await driver.write_parameters(desk.line, desk.meter, {"day_table_2_1": table})
+        assert "at most 50" in found.refused["day_table_2_1"]
 
     async def long(desk: Desk, driver: Driver) -> None:
-        assert (await driver.write_parameters(desk.line, desk.meter, {"day_table_1_1": table})).is_applied
+        assert (await driver.write_parameters(desk.line, desk.meter, {"day_table_2_1": table})).is_applied
 
     at_desk(short)
     at_desk(long, models=changed("ddsy315", {"max_write": 54}))
+
+
+def written(desk: Desk) -> list[str]:
+    """Identifiers that 14H carried to the meter."""
+    return [each["di"] for each in desk.wire.journal.since(kind="command") if each["command"] == "write"]
+
+
+def test_nothing_is_sent_when_one_value_is_too_long_for_a_write() -> None:
+    table = ", ".join(f"{hour:02}:00 {hour % 4 + 1}" for hour in range(13))
+
+    async def test(desk: Desk, driver: Driver) -> None:
+        values = {"day_table_2_1": table, "day_tables_switch_time": "2026-12-01 00:00", "trip_delay": "5"}
+        found = await driver.write_parameters(desk.line, desk.meter, values)
+        assert list(found.refused) == ["day_table_2_1"]
+        assert written(desk) == []
+
+    at_desk(test)
+
+
+@pytest.mark.parametrize("trouble", [{"missing": "04020001"}, {"missing": "04050202"}])
+def test_a_switch_moment_is_not_sent_when_something_before_it_was_not_taken(trouble: dict[str, Any]) -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        desk.wire.meter_faults("S1", **trouble)
+        values = {
+            "day_table_2_1": "00:00 4, 07:00 3",
+            "tariff_price_2_2": "1.5",
+            "day_tables_switch_time": "2026-12-01 00:00",
+            "tariff_prices_switch_time": "2026-12-01 00:00",
+        }
+        found = await driver.write_parameters(desk.line, desk.meter, values)
+        assert {"04000107", "04000108"} & set(written(desk)) == set()
+        for name in ("day_tables_switch_time", "tariff_prices_switch_time"):
+            assert "not sent" in found.refused[name]
+            assert name in found.different
+
+    at_desk(test)
+
+
+def test_the_set_in_use_is_not_written() -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        async def refused(values: dict[str, str]) -> dict[str, str]:
+            return (await driver.write_parameters(desk.line, desk.meter, values)).refused
+
+        for word, used, free in (("days", 1, 2), ("days", 2, 1), ("prices", 1, 2), ("prices", 2, 1)):
+            desk.wire.meters["S1"].parameters.active[word] = used
+            name = {"days": "day_table_{}_3", "prices": "tariff_price_{}_3"}[word]
+            value = {"days": f"00:00 {used}", "prices": f"{used}.5"}[word]
+            before = written(desk)
+            found = await refused({name.format(used): value, "trip_delay": "9"})
+            assert "in use" in found[name.format(used)]
+            assert written(desk) == before
+            assert await refused({name.format(free): value}) == {}
+
+    at_desk(test, "dtzy315")
+
+
+def test_a_meter_that_does_not_tell_its_set_is_left_alone() -> None:
+    async def test(desk: Desk, driver: Driver) -> None:
+        desk.wire.meter_faults("S1", missing="04000503")
+        with pytest.raises(MeterRefusedError):
+            await driver.write_parameters(desk.line, desk.meter, {"day_table_2_3": "00:00 1"})
+        assert written(desk) == []
+
+    at_desk(test)
 
 
 def test_the_whole_profile_is_read() -> None:

@@ -307,9 +307,11 @@ class MemoryRecorder:
         self.readings: list[Reading] = []
         self.events: list[Event] = []
         self.started: list[int] = []
+        self.states: dict[int, str] = {}
         self.accepted: list[int] = []
         self.results: list[OrderResult] = []
         self.progress: list[tuple[int, str]] = []
+        self.kept: dict[int, Upkeep] = {}
         self.may_start: Callable[[Order], bool] = lambda order: True
         self.fail: Exception | None = None
 
@@ -340,13 +342,19 @@ class MemoryRecorder:
         raise AssertionError("the connector's own orders need a disk")
 
     async def keep_upkeep(self, keep: Upkeep) -> None:
-        raise AssertionError("the connector's own orders need a disk")
+        self.kept[keep.circuit_id] = keep
 
     async def upkeeps(self) -> dict[int, Upkeep]:
-        return {}
+        return dict(self.kept)
 
     async def wish(self, circuit_id: int) -> str:
         return ""
+
+    async def kept_state(self, meter_id: int) -> str:
+        return self.states.get(meter_id, "")
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        self.states[meter_id] = text
 
     async def contacts(self) -> dict[int, float]:
         return {}

@@ -15,7 +15,10 @@ from typing import Any
 
 import nbhelp as nb
 from meter_connector.codecs import dlt645_1997, dlt645_2007
+from meter_connector.codecs.acrel.frame import COMMANDS as ACREL_COMMANDS
+from meter_connector.codecs.base import CodecError
 from meter_connector.codecs.dlt645_2007 import data as dlt645_data
+from meter_connector.codecs.modbus import registers as modbus_registers
 from meter_connector.codecs.modbus.frame import crc16
 from meter_connector.decode import CODECS, decode_stream
 from meter_connector.model import Meter
@@ -33,6 +36,7 @@ GOOD = {
     "dlt645-1997": dlt645_1997.Frame("202600000001", 0x81, bytes.fromhex("109045230100")).encode(2),
     "cjt188": nb.water_frame(),
     "modbus-tcp": bytes.fromhex("00010000000701030400 00007D"),
+    "acrel": acrel.AcrelFrame(acrel.UPLOAD, b"[[1((data))]]").encode(),
     "modbus-rtu": bytes.fromhex("0103040000007D") + crc16(bytes.fromhex("0103040000007D")),
 }
 
@@ -73,7 +77,8 @@ def _check_glued(protocol: str, data: bytes, good: bytes) -> None:
     found = decoder.scan(data + good)
     while decoder.incomplete:
         found += decoder.expire_once()
-    start = len(data) + good.index(0x68)
+    assert decoder.start is not None
+    start = len(data) + good.index(decoder.start)
     is_found = any(item.offset == start for item in found)
     is_hidden = any(item.offset < start < item.offset + item.size for item in found)
     assert is_found or is_hidden, f"the good frame behind {data.hex()} is lost"
@@ -85,6 +90,62 @@ def _check_frame(protocol: str, frame: Any) -> None:
     json.dumps(kind.describe(frame))
     if not protocol.startswith("modbus"):
         assert frame in kind.decoder().feed(frame.encode()), f"{frame} does not survive its own bytes"
+
+
+# ---- register maps -----------------------------------------------------------------------------------------------------------------
+SCALES = ("1", "0.01", "0.001", "10", "-0.1", "1E-9")
+
+
+def registers(data: bytes) -> None:
+    """Any map of registers and any words: values are exact or None, a block says what its registers say, integers survive both ways."""
+    half = len(data) // 2
+    items = [_register(data[at : at + 8].ljust(8, b"\0")) for at in range(0, min(half, 400), 8)]
+    found: list[modbus_registers.Register] = []
+    for item in items:
+        try:
+            found.append(modbus_registers.load_register(item))
+        except CodecError:
+            continue
+    words = data[half:]
+    for block in modbus_registers.plan(found):
+        need = (words * (2 * block.count // max(len(words), 1) + 1)).ljust(2 * block.count, b"\0")
+        answer = [int.from_bytes(need[2 * n : 2 * n + 2], "big") for n in range(block.count)]
+        _check_block(block, answer)
+
+
+def _register(seed: bytes) -> dict[str, Any]:
+    kind, address, scale, flags, none, mask, shift, offset = seed
+    item: dict[str, Any] = {
+        "key": f"r{address}-{kind}-{flags}",
+        "address": address,
+        "type": [*modbus_registers.KINDS, "uint8"][kind % (len(modbus_registers.KINDS) + 1)],
+        "scale": SCALES[scale % len(SCALES)],
+        "word_order": "low" if flags & 1 else "high",
+        "byte_order": "low" if flags & 2 else "high",
+        "offset": str(offset),
+    }
+    item |= {"none": 2**16 - 1 - none} if flags & 4 else {}
+    item |= {"mask": mask << 4} if flags & 8 else {}
+    return item | ({"shift": shift} if flags & 16 else {})
+
+
+def _check_block(block: modbus_registers.Block, words: list[int]) -> None:
+    values = modbus_registers.decode_block(block, words)
+    for register in block.registers:
+        own = words[register.address - block.start :][: register.count]
+        value = modbus_registers.decode(register, own)
+        assert value is None or value.is_finite()
+        if sum(each.key == register.key for each in block.registers) == 1:
+            assert values[register.key] == value
+        is_whole = register.mask is None and not register.shift and "int" in register.kind
+        if value is not None and is_whole:
+            assert modbus_registers.encode(register, value) == own, f"{register}: {own} became {value}"
+    for wrong in (words[:-1], [*words, 0]):
+        try:
+            modbus_registers.decode_block(block, wrong)
+        except CodecError:
+            continue
+        raise AssertionError(f"{len(wrong)} words were taken for {block.count}")
 
 
 # ---- filters -----------------------------------------------------------------------------------------------------------------------
@@ -208,7 +269,7 @@ async def _act(listener: DialInListener, callers: list[tuple[Any, Transport]], p
         if what % 8 == 3:
             said = NAMES[what % len(NAMES)][:what] + said
         elif what % 8 == 4:
-            said = acrel.AcrelFrame(acrel.COMMANDS[what % 8], b"2109".ljust(20, b"\0") + said).encode()
+            said = acrel.AcrelFrame(ACREL_COMMANDS[what % 8], b"2109".ljust(20, b"\0") + said).encode()
         caller.data_received(said)
     for each, each_transport in callers:
         if not each_transport.is_open and each._transport is not None:
@@ -313,6 +374,7 @@ SEEDS = [
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     **{f"codec-{name}": (lambda data, name=name: codec(name, data)) for name in CODECS},  # type: ignore[misc]
+    "registers": registers,
     "heartbeat": heartbeat,
     "acrel": acrel_stream,
     "dial-in": dial_in,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from meter_connector.clock import Clock
-from meter_connector.model import Event, OrderResult, Reading
+from meter_connector.model import Event, Order, OrderResult, Reading
 from meter_connector.outbox import Outbox, queues
 from meter_connector.outbox.database import open_database
 from outboxhelp import NOW, event, reading
@@ -144,26 +144,23 @@ async def test_stats_count_and_name_the_oldest(outbox: Outbox) -> None:
     assert outbox.size_bytes() > 0
 
 
-async def test_the_configuration_and_the_time_are_kept_over_a_restart(tmp_path: Path) -> None:
+async def test_the_configuration_is_kept_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite3"
-    clock = Clock(wall=lambda: NOW)
-    box = await Outbox.open(path, clock)
+    box = await Outbox.open(path, Clock())
     assert await box.kept_config() is None
-    assert await box.kept_time() == 0
     await box.keep_config({"version": 3, "名": "海星"})
     await box.keep_config({"version": 4, "名": "海星"})
-    await box.keep_time()
-    assert await box.kept_anchor() is None
-    clock.learn(NOW, clock.monotonic(), clock.monotonic())
-    await box.keep_time()
     await box.close()
     box = await Outbox.open(path, Clock())
-    anchor = await box.kept_anchor()
-    assert anchor is not None
-    assert abs(anchor.server_s - NOW) < 60
     assert await box.kept_config() == {"version": 4, "名": "海星"}
-    assert abs(await box.kept_time() - NOW) < 60
     await box.close()
+
+
+async def test_results_of_orders_that_are_held_back_stay_back_and_the_others_go(outbox: Outbox) -> None:
+    orders = [Order(number, 1, "read", 5, 0, NOW, 0) for number in (1, 2, 3)]
+    await outbox.receive_orders(orders)
+    assert [row.result.order_id for row in await outbox.results(10, [1, 3])] == [2]
+    assert [row.result.order_id for row in await outbox.results(1, [1])] == [2]
 
 
 async def test_an_unknown_queue_is_a_fault_of_ours(outbox: Outbox) -> None:

@@ -20,10 +20,15 @@ from meter_connector.simulator.journal import Journal
 from meter_connector.simulator.meters import Meter, World, make_meter
 from meter_connector.simulator.scanners import Scanner645
 from meter_connector.simulator.simtime import SimTime
+from others import needs
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PYTHON = Path(os.environ.get("METER_PEER_DLT645") or ROOT / ".local/independents/dlt645/bin/python")
+NEEDS_PEER = needs(
+    PYTHON.exists(), f"dlt645 3.2.0 is not installed at {PYTHON}: see tests/peers/requirements.txt"
+)
+ADDRESS = "202601000107"
 NOON = 1795233600.0  # 2026-11-21 12:00 in Shanghai
 PATIENCE_S = 10.0
 

@@ -12,23 +12,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from meter_connector.codecs.dlt645_2007 import data, requests
-from peerhelp import PYTHON, MeterSocket, Wire, free_port, order, peer
+from meter_connector.codecs.dlt645_2007 import Frame, data, requests
+from peerhelp import ADDRESS, NEEDS_PEER, MeterSocket, Wire, order, peer
 
-ADDRESS = "202601000107"
 PASSWORD = requests.Password.parse("123456")
-pytestmark = pytest.mark.skipif(
-    not PYTHON.exists(), reason=f"dlt645 3.2.0 is not installed at {PYTHON}: see tests/peers/requirements.txt"
-)
-
-
-@pytest.fixture(scope="module")
-def slave() -> Iterator[int]:
-    port = free_port()
-    with peer("peer_slave.py", port, ADDRESS) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield port
+pytestmark = NEEDS_PEER
 
 
 @pytest.fixture
@@ -124,7 +112,7 @@ def test_known_fault_its_slave_answers_a_wildcard_with_the_wildcard(wire: Wire) 
 
 def test_known_fault_its_slave_refuses_a_change_to_9600(wire: Wire) -> None:
     """Bit 5 is 9600 bps; it takes another code."""
-    answer = wire.ask(requests.change_baud(ADDRESS, 9600))
+    answer = wire.ask(Frame(ADDRESS, 0x17, b"\x20"))
     assert answer is not None
     assert (answer.control, data.decode_error(answer.data[0])) == (0xD7, ["baudrate_not_changeable"])
 

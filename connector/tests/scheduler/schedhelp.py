@@ -68,6 +68,12 @@ class DiskRecorder:
     async def wish(self, circuit_id: int) -> str:
         return orders.wish(self.db, circuit_id)[1]
 
+    async def kept_state(self, meter_id: int) -> str:
+        return queues.kept(self.db, f"meter_state:{meter_id}") or ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        self.change(queues.keep, f"meter_state:{meter_id}", text, self.clock.now())
+
     async def contacts(self) -> dict[int, float]:
         return queues.contacts(self.db)
 

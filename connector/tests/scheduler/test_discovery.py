@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +84,80 @@ def test_the_other_protocols_as_far_as_they_can(
 
 def test_where_nothing_divides_them_a_narrower_range_is_asked_for(tmp_path: Path) -> None:
     async def main() -> None:
-        stand = stand_with(tmp_path, [meter_row(n, "lxsy315-dn15") for n in (1, 2)])
+        rows = [meter_row(n, "lxsy315-dn15") for n in (1, 2)]
+        stand = stand_with(tmp_path, rows)
         await stand.start(schedule=IDLE)
-        result, found = await discovered(stand, {**ALL, "protocols": ["cjt188"]})
+        result, found = await discovered(stand, {**ALL, "protocols": ["cjt188", "dlt645-2007"]})
         assert "range" in result.detail
-        assert found == set()
+        assert found == {row["address"] for row in rows}, "configured ones are asked by their address"
+        assert json.loads(result.data)["complete"] == ["dlt645-2007"]
+        await stand.close()
+
+    virtually(main)
+
+
+class LossyStand(Stand):
+    """`lose(request)` says whether the answer to a request is lost."""
+
+    def _make(self, bus: Any, listener: Any) -> Any:
+        link: Any = super()._make(bus, listener)
+        respond = link.respond
+        self.lose: Callable[[bytes], bool] = lambda request: False
+
+        def answer(data: bytes, reply: Callable[[bytes], None]) -> None:
+            if not self.lose(data):
+                respond(data, reply)
+
+        link.respond = answer
+        return link
+
+
+@pytest.mark.parametrize(
+    ("protocol", "model", "data"),
+    [
+        ("dlt645-2007", "ddsy315", {"from": "202601000100", "to": "202601000110"}),
+        ("dlt645-1997", "dd862-97", {"from": "202601000100", "to": "202601000110"}),
+        ("cjt188", "lxsy315-dn15", {"from": "78330010000100", "to": "78330010000103"}),
+        ("modbus-rtu", "dds238", {"from": "1", "to": "5"}),
+    ],
+)
+def test_a_configured_meter_whose_first_answers_are_lost_is_found(
+    tmp_path: Path, protocol: str, model: str, data: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        rows = [meter_row(n, model) for n in (1, 3)]
+        stand = LossyStand(SimWire(rows), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        await pass_time(60)
+        asked: Counter[bytes] = Counter()
+
+        def lose(request: bytes) -> bool:
+            question = request[:-3]  # without what differs each time: serial number, checksum
+            asked[question] += 1
+            return asked[question] <= 2
+
+        stand.lose = lose
+        result, found = await discovered(stand, {**data, "protocols": [protocol]})
+        assert found == {row["address"] for row in rows}
+        assert json.loads(result.data)["complete"] == [protocol]
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_configured_meter_that_the_polls_hear_is_found_whatever_becomes_of_the_search(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        rows = [meter_row(1, "dds238"), meter_row(7, "dds238")]
+        stand = LossyStand(SimWire(rows), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule={**IDLE, "energy_s": 10})
+        await pass_time(60)
+        is_question = re.compile(rb"[\x01\x07]\x03\0\0\0\x01..", re.DOTALL).fullmatch
+        stand.wire.meter_faults("S7", silent=True)
+        stand.lose = lambda request: is_question(request) is not None
+        result, found = await discovered(stand, {"from": "1", "to": "30", "protocols": ["modbus-rtu"]})
+        assert (result.state, found) == ("confirmed", {"1"})
         await stand.close()
 
     virtually(main)

@@ -44,7 +44,11 @@ def frozen(stand: Stand) -> None:
     runner = stand.scheduler._runners[1]
     driver = runner.driver_of(runner.bus.meters[0])
 
-    async def read_items(_line: Any, _meter: Any, names: Any) -> ItemValues:
+    real = driver.read_items
+
+    async def read_items(line: Any, meter: Any, names: Any) -> ItemValues:
+        if not names[0].startswith("day_time"):
+            return await real(line, meter, names)
         number = int(names[0].rpartition("_")[2])
         now = datetime.fromtimestamp(stand.clock.now(), SHANGHAI)
         day = midnights(stand.clock.now() - 5 * 86400, stand.clock.now(), SHANGHAI)
@@ -88,3 +92,23 @@ def test_a_meter_that_was_away_over_two_midnights_tells_both(tmp_path: Path) -> 
 
     for is_restart in (False, True):
         virtually(lambda is_restart=is_restart: main(is_restart))  # type: ignore[misc]
+
+
+def test_the_gap_of_a_power_cut_is_filled_when_the_time_is_known(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1)]), disk=tmp_path / "outbox.sqlite3")
+        disk = stand.disk
+        assert disk is not None
+        await stand.start(schedule=HOURLY)
+        frozen(stand)
+        await pass_time(11 * HOUR)
+        gone_at = stand.clock.now()  # 23:00
+        stand.clock.guess(gone_at)  # as after a start of the machine at 01:00
+        await pass_time(6 * HOUR)
+        stand.clock.learn(gone_at + 8 * HOUR, stand.clock.monotonic(), stand.clock.monotonic())
+        await pass_time(2 * HOUR)
+        days = [reading.at for reading in disk.readings() if reading.source == "freeze"]
+        assert sorted(days) == midnights(gone_at, gone_at + 8 * HOUR, SHANGHAI)
+        await stand.close()
+
+    virtually(main)

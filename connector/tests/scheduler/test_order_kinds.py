@@ -9,11 +9,12 @@ from typing import Any
 import meter_connector
 import pytest
 import yaml
-from schedhelp import Stand, pass_time
+from schedhelp import HOUR, Stand, pass_time
 from wirehelp import SimWire, meter_row, until, virtually
 
 IDLE = {"energy_s": 3600, "live_s": 0, "switch_s": 0}
 PURCHASE = {"layout": "security-30", "constants": {"mac1": "00000000", "mac2": "00000000"}}
+MONEY = {"balance": "20.00", "price": "0", "count": 6}
 PURCHASE_ON_WIRE = bytes.fromhex("3235343A")
 """070102FF, low byte first, each byte plus 33H."""
 PREPAID = {
@@ -59,6 +60,39 @@ def test_items_are_read_by_name_and_what_the_meter_has_not_is_null_or_told(tmp_p
         assert found["values"]["total"].startswith("100.")
         assert found["values"]["no_such_thing"] is None
         assert "no_such_thing" in found["refused"]
+        assert found["parts"]["voltage_a"] == [["voltage A", found["values"]["voltage_a"], "V"]]
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_load_profile_is_a_table(tmp_path: Path) -> None:
+    async def main() -> None:
+        models = {"ddsy315": {"simulate": {"load_profile": 48, "relay_lag_ms": 300}}}
+        stand = Stand(SimWire([meter_row(1)], models=models), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        begin = stand.clock.now()
+        sim = stand.wire.meters["S1"]
+        sim.energy.advance(stand.wire.time.physics_ms() + 3 * 3600 * 1000, True)
+        result = await placed(stand, "read_profile", {"from": begin + 1800, "count": 3})
+        assert result.state == "confirmed"
+        found = data_of(result)
+        assert [row[0] for row in found["rows"]] == [f"2026-11-21 {at}" for at in ("12:30", "13:00", "13:30")]
+        assert found["columns"][0] == ["voltage A", "V"]
+        assert found["rows"][0][1 + found["columns"].index(["voltage B", "V"])] is None
+        assert all(len(row) == 1 + len(found["columns"]) for row in found["rows"])
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_meter_that_keeps_no_profile_says_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1, "lxsy315-dn15")]), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        result = await placed(stand, "read_profile", {"from": stand.clock.now(), "count": 3})
+        assert result.state == "failed"
+        assert "load profile" in result.detail
         await stand.close()
 
     virtually(main)
@@ -89,6 +123,8 @@ def test_an_order_whose_data_cannot_be_meant_fails_with_the_reason(tmp_path: Pat
         wrong: list[tuple[str, dict[str, Any] | None]] = [
             ("read_items", None),
             ("read_items", {"items": "total"}),
+            ("read_profile", {"from": 1.0, "count": 97}),
+            ("read_profile", {"from": "noon", "count": 1}),
             ("write_parameters", {"values": []}),
             ("purchase", {"amount": "12.345", "count": 7}),
             ("purchase", {"amount": "-1", "count": 7}),
@@ -316,6 +352,71 @@ def test_the_demonstration_site_has_a_meter_that_takes_purchases_and_refuses_a_w
         assert bought.state == "confirmed"
         assert data_of(bought)["count_after"] == 7
         assert 136 < float(data_of(bought)["remaining"]) <= 136.40  # less what was used meanwhile
+        await stand.close()
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("model", "last", "quirks"),
+    [("lxsy315-dn15", 99, {}), ("ddsy315", 9999, {"preamble": 4, "purchase": PURCHASE})],
+)
+def test_the_purchase_after_the_last_count_is_number_0(
+    tmp_path: Path, model: str, last: int, quirks: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        row = meter_row(1, model, simulate={"prepaid": {**MONEY, "count": last}})
+        models = {model: {"quirks": quirks}} if quirks else {}
+        stand = Stand(SimWire([row], models=models), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        beyond = await placed(stand, "purchase", {"amount": "5.00", "count": last + 1})
+        assert beyond.detail.startswith("data of the order: count")
+        result = await placed(stand, "purchase", {"amount": "5.00", "count": 0}, 2)
+        assert result.state == "confirmed"
+        assert (data_of(result)["count_before"], data_of(result)["count_after"]) == (last, 0)
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_purchase_that_the_model_cannot_take_ends_at_once_and_says_that_nothing_was_sent(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        row = meter_row(1, simulate={"prepaid": MONEY})
+        stand = Stand(SimWire([row]), disk=tmp_path / "outbox.sqlite3")
+        await stand.start(schedule=IDLE)
+        await pass_time(60)
+        asked = stand.wire.meters["S1"].requests
+        result = await placed(stand, "purchase", {"amount": "5.00", "count": 7})
+        assert result.state == "failed"
+        assert result.detail.startswith("nothing was sent")
+        assert (data_of(result)["count_before"], data_of(result)["count_after"]) == (6, 6)
+        await pass_time(600)
+        assert stand.wire.meters["S1"].requests - asked < 20
+        await stand.close()
+
+    virtually(main)
+
+
+def test_reading_all_settings_of_a_meter_lets_its_neighbours_be_read(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = stand_with(tmp_path, *range(1, 17))
+        await stand.start(schedule={"energy_s": 5, "live_s": 0, "switch_s": 0})
+        await pass_time(60)
+        disk = stand.disk
+        assert disk is not None
+        before = {reading.circuit_id: reading.at for reading in disk.readings()}
+        stand.odoo_orders(stand.make_order(1, "read_parameters", lives_s=6 * HOUR))
+        while disk.results(1)[-1].state != "confirmed":
+            await pass_time(20)
+            after = {reading.circuit_id: reading.at for reading in disk.readings()}
+            assert all(after[circuit] > before[circuit] for circuit in after), "a neighbour is not read"
+            before = after
+        result = disk.results(1)[-1]
+        shown = data_of(result)["parameters"]
+        assert len(shown) > 40
+        assert not [name for name in shown if name.startswith("holiday_") and name != "holiday_count"]
         await stand.close()
 
     virtually(main)

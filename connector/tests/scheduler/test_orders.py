@@ -9,6 +9,7 @@ import pytest
 from meter_connector.errors import OutboxFullError
 from meter_connector.model import Order
 from meter_connector.ports import Stage
+from meter_connector.scheduler.switching import ECHO_ONLY
 from schedhelp import HOUR, Stand, pass_time
 from wirehelp import SimWire, meter_row, until, virtually
 
@@ -31,6 +32,36 @@ def test_an_order_is_accepted_then_confirmed_by_what_the_switch_shows(model: str
         assert [reading.values["switch"] for reading in shown][-1] == "off"
         stand.order(2, "switch_on", generation=2)
         assert await stand.ended(2) == ("confirmed", "on")
+        await stand.close()
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(("model", "remark"), [("dds238", ""), ("ddsy1352", ECHO_ONLY)])
+def test_a_result_says_when_only_the_command_could_be_read_back(model: str, remark: str) -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1, model)], bus={"framing": "modbus_tcp"}))
+        await stand.start(schedule=IDLE)
+        await pass_time(5)
+        stand.order(1, "switch_off")
+        assert await stand.ended(1) == ("confirmed", "off")
+        result = stand.memory.result(1)
+        assert result is not None
+        assert result.detail == remark
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_meter_that_is_no_longer_forced_is_told_as_unknown() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1, "ddsy1352")], bus={"framing": "modbus_tcp"}))
+        await stand.start(schedule=BUSY)
+        await pass_time(5)
+        assert [reading.values.get("switch") for reading in stand.readings_of(1)][-1] == "on"
+        stand.wire.meters["S1"].stored.update({0x57: 0, 0x58: 0})  # type: ignore[attr-defined]
+        await pass_time(5)
+        assert [reading.values.get("switch") for reading in stand.readings_of(1)][-1] == "unknown"
         await stand.close()
 
     virtually(main)

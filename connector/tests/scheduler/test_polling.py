@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from meter_connector.drivers import Line
 from meter_connector.scheduler import Tuning
+from meter_connector.scheduler.queue import Job, Priority
 from schedhelp import Stand, pass_time
 from wirehelp import NOON, SimWire, meter_row, until, virtually
 
@@ -42,6 +45,59 @@ def test_groups_have_periods_of_their_own_and_equal_ones_are_read_together() -> 
         assert 5 <= len(with_voltage) <= 6
         assert all("total" in reading.values for reading in with_voltage)
         assert all("switch" not in reading.values for reading in readings)
+        await stand.close()
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("schedule", [{"energy_s": 900, "live_s": 300, "switch_s": 60}, {"switch_s": 1}])
+def test_a_meter_that_refuses_a_whole_group_is_left_alone_and_stops_nobody(schedule: dict[str, int]) -> None:
+    """Three refusals, and all of the group is shunned: its sweeps ask nothing, and are not made again and again."""
+
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1), meter_row(2)]))
+        stand.wire.meter_faults("S1", missing="04000503")
+        await stand.start(schedule=schedule)
+        sweeps = 0
+        (runner,) = stand.scheduler._runners.values()
+        sweep = runner.sweep
+
+        async def counted(*args: Any) -> Any:
+            nonlocal sweeps
+            sweeps += 1
+            assert sweeps < 10_000, "it is read again and again without an end"
+            return await sweep(*args)
+
+        runner.sweep = counted  # type: ignore[method-assign]
+        await pass_time(1800)
+        assert sweeps <= 2 * 1800 / min(schedule.values()) + 60
+        assert all(reading.values.get("switch") is None for reading in stand.readings_of(1))
+        assert len(stand.readings_of(1)) >= 2, "what it does answer is still read"
+        assert stand.readings_of(2)[-1].at > stand.clock.now() - 120
+        stand.order(1, "switch_off", 2)
+        assert await stand.ended(1) == ("confirmed", "off")
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_job_that_takes_no_time_and_comes_back_at_once_stops_nobody() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1)]))
+        await stand.start(schedule=FAST)
+        (runner,) = stand.scheduler._runners.values()
+        turns = 0
+
+        async def run(line: Line) -> None:
+            nonlocal turns
+            turns += 1
+            assert turns < 10_000, "nobody else has had a turn"
+            runner.put(job)
+
+        job = Job("hasty", Priority.SWITCH_ON, run)
+        runner.put(job)
+        await pass_time(20)
+        assert stand.readings_of(1)
         await stand.close()
 
     virtually(main)
@@ -203,6 +259,27 @@ def test_a_full_queue_keeps_the_bus_at_its_own_limit(baudrate: int, model: str) 
     virtually(main)
 
 
+def test_a_meter_that_refuses_all_that_its_model_says_is_told_as_silent() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1), meter_row(2)]))
+        stand.wire.meter_faults("S1", missing="00 02 04")
+        await stand.start(schedule={"energy_s": 60, "live_s": 60, "switch_s": 60})
+        await pass_time(600)
+        silent = [event for event in stand.memory.events if event.kind == "meter_silent"]
+        assert [event.meter_id for event in silent] == [101]
+        assert "no_such_data" in silent[0].data["error"]
+        assert stand.scheduler.silent_meters() == [101]
+        stand.order(1, "read")
+        assert (await stand.ended(1))[0] == "failed"
+        assert "meter_back" not in stand.memory.kinds()
+        stand.wire.meter_faults("S1", missing="")
+        await pass_time(900)
+        assert "meter_back" in stand.memory.kinds()
+        await stand.close()
+
+    virtually(main)
+
+
 def test_the_wire_is_left_alone_when_nothing_is_due() -> None:
     async def main() -> None:
         stand = Stand(SimWire([meter_row(1)]))
@@ -233,6 +310,25 @@ def test_the_time_is_broadcast_daily_in_the_sites_zone_and_drift_told_once() -> 
         drifts = [event for event in stand.memory.events if event.kind == "clock_drift"]
         assert {event.meter_id for event in drifts} == {102}
         assert len(drifts) <= 2, "once a day"
+        await stand.close()
+
+    virtually(main)
+
+
+def test_while_nobody_knows_the_time_no_clock_is_set_and_none_is_called_wrong() -> None:
+    async def main() -> None:
+        stand = Stand(SimWire([meter_row(1), meter_row(2, "lxsy315-dn20")]))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        stand.clock.guess(NOON - 10 * 3600)
+        await stand.start(schedule={"energy_s": 600, "live_s": 0, "switch_s": 0, "clock_at": "03:10"})
+        await pass_time(3 * 3600)  # by the guess it is 05:00
+        assert all(abs(meter.clock_error_ms(0)) < 1500 for meter in stand.wire.meters.values())
+        assert not {"clock_drift", "clock_checked"} & set(stand.memory.kinds())
+        stand.clock.learn(NOON + loop.time() - began, loop.time(), loop.time())
+        await pass_time(13 * 3600)  # 04:00
+        assert stand.memory.kinds().count("clock_checked") == 2
+        assert all(abs(meter.clock_error_ms(0)) < 1500 for meter in stand.wire.meters.values())
         await stand.close()
 
     virtually(main)

@@ -20,6 +20,7 @@ OVERRIDE = json.loads(re.findall(r"`switch_off` \| `([^`]+)` of a person", RPC)[
 """What Odoo writes into a person's order; Odoo's tests read the same place."""
 IDLE = {"energy_s": 3600, "live_s": 0, "switch_s": 0}
 WATCHED = {"energy_s": 3600, "live_s": 0, "switch_s": 10}
+SLOW = {"energy_s": 3600, "live_s": 0, "switch_s": 60}
 ALL_DAYS = frozenset(range(1, 8))
 SHOP = {
     "periods": [{"weekdays": [1, 2, 3, 4, 5, 6, 7], "from": "08:00", "to": "22:00"}],
@@ -134,6 +135,22 @@ def test_supply_follows_the_plan_day_after_day_and_tells_it(tmp_path: Path) -> N
         ]
         assert 9.9 * HOUR < told[0].data["until"] - told[0].at <= 10 * HOUR  # Odoo leaves it alone until then
         assert len({event.key for event in told}) == 4
+        await stand.close()
+
+    virtually(main)
+
+
+def test_while_nobody_knows_the_time_the_plan_rests(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP)
+        stand.clock.guess(stand.clock.now())
+        await stand.start(schedule=IDLE)
+        await stand.until_hour(22.5)  # by the guess; in truth it is morning
+        assert stand.relay.word == "on"
+        now = stand.clock.now()
+        stand.clock.learn(now, stand.clock.monotonic(), stand.clock.monotonic())
+        await pass_time(70)
+        assert stand.relay.word == "off"
         await stand.close()
 
     virtually(main)
@@ -314,6 +331,218 @@ def test_an_ordered_trip_is_no_trip_of_the_meter(tmp_path: Path) -> None:
         assert stand.relay.word == "off"
         assert stand.disk is not None
         assert stand.disk.events("meter_tripped") == []
+        await stand.close()
+
+    virtually(main)
+
+
+def trips(stand: Kept) -> list[Any]:
+    """Data of the trips that were told."""
+    assert stand.disk is not None
+    return [event.data for event in stand.disk.events("meter_tripped")]
+
+
+def test_a_trip_without_a_recovery_of_ours_is_told_and_left_to_odoo(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path)
+        await stand.start(schedule=SLOW)
+        await pass_time(60)
+        for number in (1, 2):
+            stand.trip()
+            await pass_time(HOUR / 2)
+            assert stand.relay.word == "off"
+            assert trips(stand) == [{}] * number, "no `tries`: Odoo counts and closes"
+            stand.odoo_orders(stand.make_order(number, "switch_on", generation=number))
+            assert (await stand.told(number)).state == "confirmed"
+        await stand.close()
+
+    virtually(main)
+
+
+def test_no_plan_closes_what_waits_for_odoo_after_a_trip(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP)
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(21.9)
+        stand.trip()
+        await stand.until_hour(9)
+        assert (stand.relay.word, len(trips(stand))) == ("off", 1)
+        stand.odoo_orders(stand.make_order(1, "switch_on"))
+        assert (await stand.told(1)).state == "confirmed"
+        await stand.until_hour(22.1)
+        assert stand.relay.word == "off"
+        await stand.until_hour(8.1)
+        assert stand.relay.word == "on"
+        await stand.close()
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_trip_while_the_connector_was_down_is_told_and_rests(tmp_path: Path, is_restarted: bool) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, auto_recovery={**RECOVERY, "delay_s": 120})
+        await stand.start(schedule=SLOW)
+        await pass_time(60)
+        if is_restarted:
+            await stand.scheduler.stop()
+        stand.trip()
+        if is_restarted:
+            await pass_time(HOUR)
+            await stand.restart(schedule=SLOW)
+        await pass_time(70)
+        assert (stand.relay.word, [data["trips"] for data in trips(stand)]) == ("off", [1])
+        await until(lambda: stand.relay.word == "on", 200, 5)
+        await stand.restart(schedule=SLOW)
+        await pass_time(HOUR)
+        assert len(trips(stand)) == 1
+        await stand.close()
+
+    virtually(main)
+
+
+def test_what_odoo_ordered_off_before_a_restart_is_no_trip_after_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path)
+        await stand.start(schedule=SLOW)
+        await pass_time(60)
+        stand.odoo_orders(stand.make_order(1, "switch_off", generation=1))
+        await stand.told(1)
+        await stand.restart(schedule=SLOW)
+        stand.odoo_orders(stand.make_order(2, "switch_on", generation=2))
+        assert (await stand.told(2)).state == "confirmed"
+        await pass_time(HOUR)
+        assert trips(stand) == []
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_lock_outlives_the_plans_hours(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP, auto_recovery={**RECOVERY, "tries": 1})
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(21)
+        stand.trip()
+        await until(lambda: stand.relay.word == "on", 300, 5)
+        await pass_time(120)
+        stand.trip()
+        disk = stand.disk
+        assert disk is not None
+        await until(lambda: disk.events("recovery_locked"), 300, 5)
+        for hour in (22.1, 9, 22.1, 9):
+            await stand.until_hour(hour)
+            assert stand.relay.word == "off", "nobody has looked"
+        for number, kind in enumerate(("switch_off", "switch_on"), start=1):  # not paid, then paid
+            stand.odoo_orders(stand.make_order(number, kind, generation=number))
+            await stand.told(number)
+        assert stand.disk.results(2)[-1].detail.startswith("the meter has tripped too often")  # type: ignore[union-attr]
+        stand.odoo_orders(stand.make_order(3, "switch_on", generation=3, data=OVERRIDE))
+        assert (await stand.told(3)).state == "confirmed"
+        await stand.until_hour(22.1)
+        assert stand.relay.word == "off"
+        await stand.until_hour(8.1)
+        assert stand.relay.word == "on"
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_recovery_waits_for_the_plans_next_period(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP, auto_recovery={**RECOVERY, "delay_s": 1800})
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(21.75)
+        stand.trip()
+        for hour in (22.1, 23, 7.9):
+            await stand.until_hour(hour)
+            assert stand.relay.word == "off"
+        await stand.until_hour(8.1)
+        assert stand.relay.word == "on"
+        assert stand.disk is not None
+        assert [event.data["reported"] for event in stand.disk.events("auto_recovered")] == ["on"]
+        await stand.close()
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("how", ["plan", "recovery"])
+def test_what_was_refused_once_is_closed_soon_after(tmp_path: Path, how: str) -> None:
+    async def main() -> None:
+        keys = {"supply_plan": SHOP} if how == "plan" else {"auto_recovery": RECOVERY}
+        stand = kept(tmp_path, **keys)
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(22.1 if how == "plan" else 7.9)
+        if how == "recovery":
+            stand.trip()
+        else:
+            await stand.until_hour(7.9)
+        assert stand.relay.word == "off"
+        stand.wire.meter_faults("S1", relay_stuck=True)
+        kind = "plan_switched" if how == "plan" else "auto_recovered"
+        disk = stand.disk
+        assert disk is not None
+        await until(lambda: [each for each in disk.events(kind) if each.data["result"] == "failed"], HOUR, 5)
+        await stand.restart(schedule=SLOW)
+        stand.wire.meter_faults("S1", relay_stuck=False)
+        await until(lambda: stand.relay.word == "on", 10 * 60, 5)
+        count = len(disk.events(kind))
+        await pass_time(2 * HOUR)
+        assert len(disk.events(kind)) == count, "confirmed is the end of it"
+        await stand.close()
+
+    virtually(main)
+
+
+def test_own_orders_that_fail_again_and_again_come_more_and_more_rarely(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP)
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(7.9)
+        stand.wire.meter_faults("S1", relay_stuck=True)
+        await stand.until_hour(21.5)
+        disk = stand.disk
+        assert disk is not None
+        failed = [event for event in disk.events("plan_switched") if event.data["result"] == "failed"]
+        assert 15 <= len(failed) <= 25
+        gaps = [later.at - earlier.at for earlier, later in zip(failed, failed[1:], strict=False)]
+        assert gaps[0] < 130
+        assert gaps[-1] > 0.9 * HOUR
+        await stand.close()
+
+    virtually(main)
+
+
+def test_what_was_closed_by_hand_in_the_plans_hours_without_supply_is_opened_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan=SHOP)
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(23)
+        assert stand.relay.word == "off"
+        stand.relay.is_closed = stand.relay.is_commanded_closed = True
+        await until(lambda: stand.relay.word == "off", 300, 5)
+        await stand.until_hour(8.1)
+        assert stand.relay.word == "on"
+        assert trips(stand) == []
+        await stand.close()
+
+    virtually(main)
+
+
+def test_a_meter_that_keeps_its_hours_itself_does_not_trip_by_them(tmp_path: Path) -> None:
+    async def main() -> None:
+        stand = kept(tmp_path, supply_plan={**SHOP, "kept_by": "meter"}, auto_recovery=RECOVERY)
+        await stand.start(schedule=SLOW)
+        await stand.until_hour(21.98)  # its clock is a minute ahead
+        stand.trip()
+        await stand.until_hour(7.9)
+        assert (stand.relay.word, trips(stand)) == ("off", [])
+        await stand.until_hour(8.1)
+        stand.relay.is_closed = stand.relay.is_commanded_closed = True
+        await stand.until_hour(12)
+        stand.trip()
+        await pass_time(120)
+        assert len(trips(stand)) == 1
         await stand.close()
 
     virtually(main)

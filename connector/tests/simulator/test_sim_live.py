@@ -174,7 +174,7 @@ async def test_pymodbus_reads_and_switches_a_meter(framing: str) -> None:
             ).exception_code == 1  # FC06 is not there
             assert not (await client.write_registers(0x57, [1, 1], device_id=5)).isError()
             await asyncio.sleep(0.3)
-            assert (await client.read_holding_registers(0x58, count=1, device_id=5)).registers == [1]
+            assert (await client.read_holding_registers(0x57, count=2, device_id=5)).registers == [1, 1]
             assert simulator.meter("M5").is_supplied is False
         finally:
             client.close()

@@ -27,6 +27,7 @@ class Memory:
         self.readings: dict[int, Reading] = {}
         self.results: dict[int, OrderResult] = {}
         self.events: list[Event] = []
+        self.kept: dict[int, Any] = {}
 
     async def put_reading(self, reading: Reading) -> None:
         self.readings[reading.circuit_id] = reading
@@ -44,8 +45,20 @@ class Memory:
     async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
         return
 
+    async def keep_upkeep(self, keep: Any) -> None:
+        self.kept[keep.circuit_id] = keep
+
     async def upkeeps(self) -> dict[int, Any]:
-        return {}
+        return dict(self.kept)
+
+    async def wish(self, circuit_id: int) -> str:
+        return ""
+
+    async def kept_state(self, meter_id: int) -> str:
+        return ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        pass
 
     async def contacts(self) -> dict[int, float]:
         return {}

@@ -104,6 +104,26 @@ def test_a_kill_during_an_orderly_end_is_a_kill() -> None:
     virtually(story)
 
 
+def test_a_full_disk_keeps_nothing_and_what_was_read_waits() -> None:
+    async def story() -> None:
+        async with VirtualWorld(one_bus(single()), schedule=FAST) as world:
+            machine = world.machine
+            machine.start()
+            await asyncio.sleep(30)
+            machine.is_disk_full = True
+            await asyncio.sleep(2)  # the jobs that were on their way
+            before, commits = len(world.odoo.readings), machine.refused_commits
+            await asyncio.sleep(60)
+            assert len(world.odoo.readings) == before, "nothing new was kept, so nothing was sent"
+            assert machine.refused_commits > commits + 3
+            machine.is_disk_full = False
+            await asyncio.sleep(40)
+            assert len(world.odoo.readings) >= before + 6, "what was read meanwhile is there"
+            assert machine.crashes == world.troubles == []
+
+    virtually(story)
+
+
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_a_cut_cable_hangs_and_a_refused_one_is_told_at_once(is_cut: bool) -> None:
     async def story() -> None:

@@ -21,6 +21,8 @@ from wirehelp import really, until, virtually
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 IMEI = b"861428041234567"
+METER = b"\xfe\xfehey"
+"""What a meter says begins with a preamble, not as a name goes on."""
 
 
 class Port:
@@ -93,9 +95,9 @@ async def read_all(link: DialInLink, size: int) -> bytes:
 def test_a_unit_is_known_by_its_imei_however_it_says_it(packet: bytes) -> None:
     async def main() -> None:
         async with listening(b"imei:" + IMEI, b"GW-B") as port:
-            await port.call(packet + b"meter")
+            await port.call(packet + METER)
             await until(lambda: port.links[0].connected, 5)
-            assert await read_all(port.links[0], 5) == b"meter"
+            assert await read_all(port.links[0], 5) == METER
 
     really(main)
 
@@ -109,10 +111,10 @@ def test_only_imei_and_fifteen_digits_mean_more_than_themselves() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        [b"USR-G780 V1.0.2\r\nCONNECT OK\r\n", b"GW-A", b"meter"],
-        [b"+CIPSTART: OK\r\nGW-Ameter"],
-        [b"bann", b"er G", b"W", b"-A", b"meter"],
-        [b"\r\n\0GW-A\r\nmeter"],
+        [b"USR-G780 V1.0.2\r\nCONNECT OK\r\n", b"GW-A", METER],
+        [b"+CIPSTART: OK\r\nGW-A" + METER],
+        [b"bann", b"er G", b"W", b"-A", METER],
+        [b"\r\n\0GW-A\r\n" + METER],
     ],
 )
 def test_a_banner_before_the_name_is_stepped_over(said: list[bytes]) -> None:
@@ -120,7 +122,20 @@ def test_a_banner_before_the_name_is_stepped_over(said: list[bytes]) -> None:
         async with listening(b"GW-A", b"GW-B") as port:
             await port.call(*said)
             await until(lambda: port.links[0].connected, 5)
-            assert await read_all(port.links[0], 5) == b"meter"
+            assert await read_all(port.links[0], 5) == METER
+
+    really(main)
+
+
+def test_a_box_of_a_longer_name_is_refused_and_the_real_one_keeps_its_place() -> None:
+    async def main() -> None:
+        async with listening(b"GW-1", b"shop1", limits=DialInLimits(banner_s=0.1)) as port:
+            await port.call(b"GW-1")
+            await until(lambda: port.links[0].connected, 5)
+            for said in ([b"GW-10"], [b"GW-1", b"0"], [b"workshop12"], [b"CONNECT OK\r\nworkshop1"]):
+                assert await ended(await port.call(*said)) == b""
+            assert [each.reason for each in port.refused] == ["no gateway has this registration packet"] * 4
+            assert (port.links[0].replaced, port.links[1].connected) == (0, False)
 
     really(main)
 
@@ -128,7 +143,7 @@ def test_a_banner_before_the_name_is_stepped_over(said: list[bytes]) -> None:
 def test_the_name_said_again_among_the_meters_bytes_is_swallowed() -> None:
     async def main() -> None:
         async with listening(b"GW-A", heartbeat=b"PING-1") as port:
-            await port.call(b"GW-A", b"heGW-Al", b"PIN", b"G-1GW", b"-Alo")
+            await port.call(b"GW-A\r\n", b"heGW-Al", b"PIN", b"G-1GW", b"-Alo")
             assert await read_all(port.links[0], 5) == b"hello"
 
     really(main)

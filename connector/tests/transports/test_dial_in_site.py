@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 
-from meter_connector.model import Order, SiteConfig
+from meter_connector.model import Bus, Link, Order, SiteConfig
 from meter_connector.ports import Stage
 from meter_connector.scheduler import SiteScheduler
+from meter_connector.scheduler.links import LinkPool
 from meter_connector.simulator.links import DialLink
 from meter_connector.simulator.site import LinkSpec
+from meter_connector.transports import DialInListener
 from meter_connector.transports.acrel import DOWNLINK, REGISTER, TIME, UPLOAD, AcrelFrame, take_frame
 from meter_connector.transports.dial_in import DialInLink
 from wirehelp import MemoryRecorder, SimWire, make_clock, meter_row, really, until
@@ -107,6 +109,34 @@ def test_a_connection_taken_over_in_the_middle_of_everything_loses_no_order() ->
     really(main)
 
 
+def test_a_take_over_from_another_address_is_told_and_every_one_is_counted() -> None:
+    async def main() -> None:
+        box = Box()
+        await box.start()
+        link = box.scheduler._runners[1].link
+        assert isinstance(link, DialInLink)
+        writers = []
+        for number, host in enumerate(["127.0.0.1", "127.0.0.1", *["127.0.0.2", "127.0.0.1"] * 5]):
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", box.scheduler.listener.port, local_addr=(host, 0)
+            )
+            writers.append(writer)
+            writer.write(b"REG-0001\r\n")
+            await until(lambda: link.connections == number + 1, 20)  # noqa: B023
+        assert box.scheduler.gateway_statuses()[0].replaced == 11
+        assert box.scheduler.details()["dial_in"]["replaced"] == 11
+        await until(lambda: box.recorder.kinds().count("gateway_replaced") == 6, 5)
+        (event, *_) = [event for event in box.recorder.events if event.kind == "gateway_replaced"]
+        assert event.gateway_id == box.scheduler.gateway_statuses()[0].id
+        assert str(event.data["peer"]).startswith("127.0.0.2:")
+        assert str(event.data["former"]).startswith("127.0.0.1:")
+        for writer in writers:
+            writer.close()
+        await box.stop()
+
+    really(main)
+
+
 def test_61_gateways_are_read_while_strangers_knock() -> None:
     async def main() -> None:
         boxes = [SimWire([meter_row(1)], bus={"baudrate": 9600}, seed=n) for n in range(61)]
@@ -147,6 +177,23 @@ def test_61_gateways_are_read_while_strangers_knock() -> None:
         for wire in boxes:
             await wire.close()
         await asyncio.sleep(0.05)
+
+    really(main)
+
+
+def test_a_link_that_cannot_be_opened_keeps_no_other_from_it() -> None:
+    async def main() -> None:
+        listener = DialInListener("127.0.0.1", 0)
+        pool = LinkPool(listener)
+        stranger = DialInLink(listener, b"REG-0001")
+        await stranger.open()
+        names = (b"REG-0001", b"REG-0002")
+        links = [pool.get(Bus(1, 1, Link("tcp_server", registration=name), ())) for name in names]
+        await pool.open()
+        assert listener._links[b"REG-0002"] is links[1]
+        await stranger.close()
+        await pool.open()  # with the next configuration
+        assert listener._links[b"REG-0001"] is links[0]
 
     really(main)
 
@@ -194,7 +241,7 @@ class AcrelMeter:
     async def run(self, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(AcrelFrame(REGISTER, self.padded + bytes(38)).encode())
-        writer.write(AcrelFrame(TIME).encode() + AcrelFrame(UPLOAD, b"[[1((data))]]").encode())
+        writer.write(AcrelFrame(TIME).encode() + AcrelFrame(UPLOAD, b"[[1((data))]]").encode() * 3)
         held = b""
         try:
             while data := await reader.read(4096):
@@ -243,6 +290,7 @@ def test_an_acrel_meter_is_read_and_switched_and_its_upload_is_shown_to_a_person
         assert bytes(meter.heard[1].payload[:5]) == bytes((26, 11, 21, 6, 12))  # Saturday, noon at the site
         (event,) = [event for event in recorder.events if event.kind == "frame_unknown"]
         assert "5B5B31" in str(event.data)
+        assert (event.data["reason"], event.data["protocol"]) == ("acrel_upload", "acrel")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await scheduler.stop()

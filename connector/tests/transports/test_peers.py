@@ -1,6 +1,6 @@
 """Against what others wrote: socat's terminals, mbpoll as master of our simulator, pymodbus's server as slave of our client.
 
-`apt-get install socat mbpoll` brings the tools; without them these tests say so and are skipped.
+`apt-get install socat mbpoll` brings the tools; without them these tests say so and are skipped; where `bin/test` runs they fail.
 """
 
 from __future__ import annotations
@@ -22,17 +22,16 @@ from meter_connector.scheduler import SiteScheduler
 from meter_connector.simulator.links import ListenLink, PtyLink
 from meter_connector.simulator.site import LinkSpec
 from meter_connector.transports import Backoff, SerialLink, SerialSettings
+from others import needed_module, needs
 from wirehelp import MemoryRecorder, SimWire, make_clock, meter_row, really, until
 
 
-def needs(tool: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(
-        shutil.which(tool) is None, reason=f"{tool} is not installed (apt-get install {tool})"
-    )
+def needs_tool(tool: str) -> pytest.MarkDecorator:
+    return needs(shutil.which(tool) is not None, f"{tool} is not installed (apt-get install {tool})")
 
 
-needs_socat = needs("socat")
-needs_mbpoll = needs("mbpoll")
+needs_socat = needs_tool("socat")
+needs_mbpoll = needs_tool("mbpoll")
 FAST = {"energy_s": 1, "live_s": 1, "switch_s": 1}
 
 
@@ -205,13 +204,13 @@ def test_mbpoll_reads_and_switches_our_simulated_meter(mode: str) -> None:
 # ---- pymodbus ----------------------------------------------------------------------------------------------------------------------
 def pymodbus_server(framing: str) -> Any:
     """A slave with number 5 and the registers of an Acrel meter, in pymodbus's own words."""
-    server = pytest.importorskip("pymodbus.server", reason="pymodbus has no server")
-    simulator = pytest.importorskip("pymodbus.simulator", reason="this pymodbus has no SimDevice")
+    server, simulator = needed_module("pymodbus.server"), needed_module("pymodbus.simulator")
     from pymodbus import FramerType
 
     registers = [0] * 100
     registers[0:2] = [1, 2]
     registers[11:14] = [2301, 512, 0xFFFF]
+    registers[0x57] = 1
     data = simulator.SimData(0, values=registers, datatype=simulator.DataType.REGISTERS)
     framer = FramerType.SOCKET if framing == "modbus_tcp" else FramerType.RTU
     return server.ModbusTcpServer(

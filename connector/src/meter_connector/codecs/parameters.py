@@ -16,6 +16,7 @@ from .base import CodecError
 from .cjt188 import data as data_188
 from .dlt645_1997 import data as data_1997
 from .dlt645_2007 import data as data_2007
+from .dlt645_2007 import requests as requests_2007
 from .items import load_table
 from .modbus import registers as maps
 from .values import Reading, Writable
@@ -26,6 +27,10 @@ _FAMILIES = {"modbus-rtu": "modbus", "modbus-tcp": "modbus"}
 _CATALOGUES = {"dlt645-1997": data_1997.ITEMS, "dlt645-2007": data_2007.ITEMS}
 _PARTS = re.compile(r"\s*[,;\n]\s*")
 _MINUTES_OF_DAY = 24 * 60
+#: Identifier, password and operator of a write of DL/T 645-2007.
+_WRITE_HEAD = 12
+#: Written last: the moments at which a meter takes up its other set.
+SWITCH_ORDER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Parameter:
     entries: int = 0
     order: int = 2
     is_readonly: bool = False
+    set: str = ""
+    in_set: int = 0
+
+    @property
+    def is_switch(self) -> bool:
+        """Is it a moment at which the meter changes to what was written before it?"""
+        return self.order == SWITCH_ORDER
 
     @property
     def where(self) -> str:
@@ -66,6 +78,15 @@ class Parameter:
     def encode(self, text: str) -> bytes:
         """The bytes that are written: of 645 and 188 in wire order, of Modbus the words high byte first; raises CodecError."""
         return self._to_bytes(self.normal(text))
+
+    def check_size(self, text: str, max_write: object = None) -> None:
+        """Raises CodecError when no write can carry the value. ``max_write``: data bytes of the model, else the standard's 50."""
+        if self.protocol != "dlt645-2007":
+            return
+        most = int(str(max_write or requests_2007.MAX_WRITE))
+        size = _WRITE_HEAD + len(self.encode(text))
+        if size > most:
+            raise CodecError(f"{self.name}: {size} data bytes, a write to this meter carries at most {most}")
 
     def decode(self, data: bytes) -> str | None:
         """What the meter answered, None where it is not available."""
@@ -220,6 +241,8 @@ def _read_row(row: Mapping[str, Any]) -> Parameter:
         entries=int(row.get("entries", 0)),
         order=int(row.get("order", 2)),
         is_readonly=bool(row.get("readonly", False)),
+        set=str(row.get("set", "")),
+        in_set=int(row.get("in_set", 0)),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import NamedTuple
 
 #: What may be written into an item.
 Writable = Decimal | int | str | date | datetime | time
@@ -46,3 +47,31 @@ class Reading:
     def value(self) -> Decimal | str | None:
         """The only value of a single item; None when not available or not single."""
         return self.values[0].value if len(self.values) == 1 else None
+
+
+class Part(NamedTuple):
+    """One named piece of an answer, for people: a value of a block, a field of a record, a bit of a status word (1, 0 or a word)."""
+
+    name: str
+    text: str | None
+    unit: str = ""
+
+
+def parts_of(reading: Reading) -> tuple[Part, ...]:
+    """All that a reading says by name: its values, then the bits of its status words (``relay_open``, in a block
+    ``word 3 relay_open``) or of its valve."""
+    parts = [Part(value.name, value.text, value.unit) for value in reading.values]
+    for key, value in reading.details.items():
+        if isinstance(value, dict):
+            prefix = "" if key == "bits" else f"{key} "
+            parts += [Part(f"{prefix}{name}", _bit(bit)) for name, bit in value.items()]
+        elif key in _OF_VALVE:
+            parts.append(Part(key, _bit(value)))
+    return tuple(parts)
+
+
+_OF_VALVE = ("valve", "battery_low")
+
+
+def _bit(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model import Bus
-from .base import Driver, MeterValues, Wanted, is_column, keys_of
+from .base import ENERGY_KEYS, Driver, MeterValues, Wanted, is_column, keys_of
 from .cjt188 import Cjt188Driver
 from .dlt645_1997 import Dlt645v1997Driver
 from .dlt645_2007 import Dlt645v2007Driver, is_permit
@@ -13,6 +13,7 @@ from .modbus import ModbusDriver, make_adu
 from .operations import ItemValues, ParameterValues, Prepayment, Purchase, PurchaseResult
 
 __all__ = [
+    "ENERGY_KEYS",
     "Driver",
     "Exchange",
     "ItemValues",

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 from ..codecs.base import CodecError
+from ..codecs.dlt645_2007.load_profile import Record as ProfileRecord
 from ..errors import GarbledError, MeterRefusedError, NoAnswerError
 from ..model import READING_COLUMNS, Circuit, Meter, MeterModel, Register, SwitchState, Value
 from .line import Line
@@ -148,6 +149,11 @@ class Driver(Protocol):
     # -- operations.py says how each behaves; MeterRefusedError where the model cannot ---------------------------------------------
     async def read_items(self, line: Line, meter: Meter, names: Sequence[str]) -> ItemValues:
         """Single items by name."""
+
+    async def read_load_profile(
+        self, line: Line, meter: Meter, since: datetime, count: int = 1
+    ) -> list[ProfileRecord]:
+        """What the meter kept from a moment on."""
 
     async def read_parameters(self, line: Line, meter: Meter, names: Collection[str] = ()) -> ParameterValues:
         """Settings, by default all of the model's profile."""

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..codecs import item_names, parameters
+from ..codecs import item_names
 from ..codecs.base import CodecError
-from ..codecs.cjt188 import data, requests
+from ..codecs.cjt188 import data, requests, units
 from ..codecs.cjt188.frame import ANY_TYPE, Decoder, Frame
 from ..codecs.cjt188.matching import matches
 from ..codecs.parameters import Parameter
@@ -31,7 +31,7 @@ from .base import (
 from .dlt645 import byte_gap_s, scaled
 from .exchange import Query
 from .line import Line
-from .operations import Operations, Prepayment, Purchase, count_size
+from .operations import ItemValue, Operations, Prepayment, Purchase, count_size
 
 PURCHASE = "8105"
 PURCHASE_ORDER = "A013"
@@ -46,15 +46,6 @@ VALUE_KEYS = {"total": "current", "settle_total": "settle"}
 """Register key -> key of the value in the codec's table, unless the register names its own as `value`."""
 
 TYPES = {"water": 0x10, "hot_water": 0x11, "heat": 0x20, "gas": 0x30}
-FACTORS = {
-    "L": Decimal("0.001"),
-    "Wh": Decimal("0.001"),
-    "MWh": Decimal(1000),
-    "W": Decimal("0.001"),
-    "MW": Decimal(1000),
-}
-"""To m³, kWh and kW. Joules stay: 1 kWh is not a finite number of them the other way round, and heat is billed in GJ."""
-
 STATES: dict[str, SwitchState] = {"on": "on", "off": "off", "pending": "pending"}
 
 
@@ -67,14 +58,18 @@ class Cjt188Driver(Operations):
         self._decoder = Decoder()
         self._ser = 0
         self._shunned = Shunned()
+        self._told: dict[int, str] = {}
 
     async def read(self, line: Line, meter: Meter, keys: Collection[str]) -> MeterValues:
         values = MeterValues()
         by_di = {item.di: item for item in plan_items(meter.model, keys)}
 
         async def read_one(di: str) -> None:
-            decoded = await self._read_di(line, meter, di)
-            take_answer(by_di[di], decoded, values, line.now())
+            answer = await self._read_frame(line, meter, di)
+            with model_data(meter):
+                decoded = decode(meter, answer.payload, di, answer.meter_type)
+            strange = take_answer(by_di[di], decoded, values, line.now(), meter, answer.meter_type)
+            self._tell_strange(line, meter, answer, strange)
 
         pairs = [(item.di, item.has_energy) for item in by_di.values()]
         await read_items(pairs, read_one, meter, self._shunned, values, line.now())
@@ -128,19 +123,22 @@ class Cjt188Driver(Operations):
         answer = await line.ask(query)
         return answer.address
 
-    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+    async def _item(self, line: Line, meter: Meter, name: str) -> ItemValue:
         register = next((each for each in meter.model.registers if each.key == name), None)
         if register is not None:
-            return _register_value(
-                register, await self._read_di(line, meter, register.di or requests.READ_DATA)
-            )
-        if (di := item_names.identifier("cjt188", name)) is not None:
-            return parameters.text_of(await self._read_di(line, meter, di))
+            di = register.di or requests.READ_DATA
+            answer = await self._read_frame(line, meter, di)
+            with model_data(meter):
+                decoded = decode(meter, answer.payload, di, answer.meter_type)
+                value = _register_value(register, decoded, meter, answer.meter_type)
+                return ItemValue.single(name, value, _unit_of(register, meter, answer.meter_type))
+        if (named := item_names.identifier("cjt188", name)) is not None:
+            return ItemValue.of(await self._read_di(line, meter, named))
         decoded = await self._read_di(line, meter, requests.READ_DATA)
         found = next((value for value in decoded.values if value.key == name), None)
         if found is None:
             raise CodecError(f"{name!r} is neither a register of the model nor an item of cjt188")
-        return found.text
+        return ItemValue.single(name, found.value, found.unit)
 
     async def _get(self, line: Line, meter: Meter, parameter: Parameter) -> str | None:
         answer = await self._read_frame(line, meter, parameter.di)
@@ -175,10 +173,15 @@ class Cjt188Driver(Operations):
 
     async def _read_di(self, line: Line, meter: Meter, di: str) -> Reading:
         answer = await self._read_frame(line, meter, di)
-        quirks = meter.model.quirks
-        layout = quirks.get("status_layout") or quirks.get("valve_bits") or "a"
         with model_data(meter):
-            return data.decode_item(di, answer.payload, meter_type=answer.meter_type, status_layout=layout)
+            return decode(meter, answer.payload, di, answer.meter_type)
+
+    def _tell_strange(self, line: Line, meter: Meter, answer: Frame, strange: list[str]) -> None:
+        """A person looks at an answer whose units cannot be; told again only when it changes."""
+        problem = "; ".join(strange)
+        if problem and self._told.get(meter.id) != problem:
+            line.exchange.tell_unknown("unit", answer.encode().hex().upper())
+        self._told[meter.id] = problem
 
     async def _read_frame(self, line: Line, meter: Meter, di: str) -> Frame:
         common = self._common(meter)
@@ -245,10 +248,30 @@ def as_moment(text: Value) -> datetime | None:
         return None
 
 
-def take_answer(item: Item, decoded: Reading, values: MeterValues, at: float) -> None:
-    """Registers of one answer; clock, battery and a valve fault come along as extras, since they cost nothing."""
+def decode(meter: Meter, payload: bytes, di: str, type_byte: int) -> Reading:
+    """An answer by the model's status layout and unit codes; raises CodecError where the model names them wrongly."""
+    quirks = meter.model.quirks
+    layout = quirks.get("status_layout") or quirks.get("valve_bits") or "a"
+    codes = _unit_codes(quirks.get("units"))
+    return data.decode_item(di, payload, meter_type=type_byte, status_layout=layout, unit_codes=codes)
+
+
+def take_answer(
+    item: Item, decoded: Reading, values: MeterValues, at: float, meter: Meter, type_byte: int
+) -> list[str]:
+    """Registers of one answer; clock, battery and a valve fault come along as extras, since they cost nothing.
+
+    Returns what is wrong with the units: such a register has no value, and is noted as refused.
+    """
+    strange = []
     for register in item.registers:
-        values.put(register.circuit, register.key, _register_value(register, decoded), at)
+        try:
+            value = _register_value(register, decoded, meter, type_byte)
+        except CodecError as error:
+            strange.append(str(error))
+            values.refused[register.key] = str(error)
+            value = None
+        values.put(register.circuit, register.key, value, at)
     circuit = item.registers[0].circuit
     clock = as_moment(decoded.get("clock"))
     if clock is not None:
@@ -257,16 +280,45 @@ def take_answer(item: Item, decoded: Reading, values: MeterValues, at: float) ->
         values.put(circuit, "battery_low", "1", at)
     if decoded.details.get("valve") == "abnormal":
         values.put(circuit, "valve_fault", "1", at)
+    return strange
 
 
-def _register_value(register: Register, decoded: Reading) -> Value:
+def _register_value(register: Register, decoded: Reading, meter: Meter, type_byte: int) -> Value:
+    """In m3, kWh, kW or m3/h; CodecError when the unit cannot be the model's."""
     if register.key == "switch":
         return _valve(decoded)
-    key = str(register.params.get("value") or VALUE_KEYS.get(register.key, register.key))
-    for found in decoded.values:
-        if found.key == key and isinstance(found.value, Decimal):
-            return scaled(register, found.value * FACTORS.get(found.unit, Decimal(1)))
-    return decoded.get(key)
+    key = _value_key(register)
+    found = next((value for value in decoded.values if value.key == key), None)
+    if found is None or not isinstance(found.value, Decimal):
+        return decoded.get(key)
+    measure = units.measure_of(key, meter.model.kind, type_byte)
+    if measure is None:
+        return scaled(register, found.value)
+    value = units.convert(found.value, found.unit, measure)
+    if value is None:
+        raise CodecError(
+            f"{register.key}: the unit {found.unit or 'of an unknown code'} measures no {measure}"
+        )
+    return scaled(register, value)
+
+
+def _value_key(register: Register) -> str:
+    return str(register.params.get("value") or VALUE_KEYS.get(register.key, register.key))
+
+
+def _unit_of(register: Register, meter: Meter, type_byte: int) -> str:
+    """What a register's value is told in; "" where it has no unit code."""
+    measure = units.measure_of(_value_key(register), meter.model.kind, type_byte)
+    return units.TOLD_IN[measure] if measure else ""
+
+
+def _unit_codes(row: object) -> dict[int, int]:
+    """Quirk `units`: code as the meter sends it -> code of the standard, both hexadecimal."""
+    try:
+        pairs = row.items() if isinstance(row, Mapping) else ()
+        return {int(str(sent), 16): int(str(meant), 16) for sent, meant in pairs}
+    except ValueError:
+        raise CodecError(f"quirks.units: {row!r} is not a table of unit codes") from None
 
 
 def _valve(decoded: Reading) -> SwitchState:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from ..codecs import bcd, item_names, parameters
+from ..codecs import bcd, item_names
 from ..codecs.base import CodecError
 from ..codecs.dlt645_frame import Dlt645Decoder, Dlt645Frame
 from ..codecs.parameters import Parameter
@@ -18,7 +18,7 @@ from ..model import Circuit, Meter, Register, SwitchState, Value
 from .base import Item, MeterValues, Shunned, Wanted, model_data, plan_items, read_items, refuse_switch
 from .exchange import BYTE_GAP_S, Query
 from .line import Line
-from .operations import Operations
+from .operations import ItemValue, Operations
 
 F = TypeVar("F", bound=Dlt645Frame)
 
@@ -120,7 +120,7 @@ class Dlt645Driver(Operations, Generic[F]):
         return answer.address
 
     # -- operations ---------------------------------------------------------------------------------------------------------------
-    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+    async def _item(self, line: Line, meter: Meter, name: str) -> ItemValue:
         register = next((each for each in meter.model.registers if each.key == name and each.di), None)
         di = register.di if register else item_names.identifier(meter.model.protocol, name)
         if di is None:
@@ -130,9 +130,11 @@ class Dlt645Driver(Operations, Generic[F]):
         payload = await self._read_di(line, meter, di, self._decoder.longest, is_fresh=True)
         decoded = self._decode(di, payload)
         if register is None:
-            return parameters.text_of(decoded)
+            return ItemValue.of(decoded)
         position = [each for each in meter.model.registers if each.di == di].index(register)
-        return self._value(register, decoded, position)
+        index = int(register.params.get("index", position))
+        unit = decoded.values[index].unit if index < len(decoded.values) else ""
+        return ItemValue.single(name, self._value(register, decoded, position), unit)
 
     async def _get(self, line: Line, meter: Meter, parameter: Parameter) -> str | None:
         payload = await self._read_di(line, meter, parameter.di, self._decoder.longest, is_fresh=True)

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from ..codecs.base import CodecError
 from ..codecs.dlt645_2007 import data, load_profile, prepayment, requests
 from ..codecs.dlt645_2007 import frame as f
 from ..codecs.dlt645_2007.frame import Decoder, Frame
 from ..codecs.dlt645_2007.matching import matches
 from ..codecs.values import Reading
-from ..errors import MeterRefusedError, PasswordRefusedError
+from ..errors import GarbledError, MeterRefusedError, PasswordRefusedError
 from ..model import Circuit, Meter, Register, SwitchState, Value
 from .base import Wanted, check_only_circuit, model_data, refuse_switch, switch_register
 from .dlt645 import OVERHEAD_BYTES, SINGLE_BYTES, VALUE_BYTES, Dlt645Driver
@@ -97,6 +98,12 @@ class Dlt645v2007Driver(Dlt645Driver[Frame]):
         word = self._decode(STATUS_WORD_3, payload).value
         return data.keeps_power(word if isinstance(word, str) else None)
 
+    async def _sets_in_use(self, line: Line, meter: Meter) -> Mapping[str, int]:
+        """By bits 0, 5, 10 and 11 of status word 3."""
+        payload = await self._read_di(line, meter, STATUS_WORD_3, SINGLE_BYTES, is_fresh=True)
+        word = self._decode(STATUS_WORD_3, payload).value
+        return data.sets_in_use(word) if isinstance(word, str) else {}
+
     async def alarm(self, line: Line, meter: Meter, is_on: bool) -> None:
         word = "on" if is_on else "off"
         await self._relay(line, meter, f"alarm_{word}", f"alarm {word}")
@@ -125,12 +132,15 @@ class Dlt645v2007Driver(Dlt645Driver[Frame]):
     async def read_load_profile(
         self, line: Line, meter: Meter, since: datetime, count: int = 1
     ) -> list[load_profile.Record]:
-        """Records from a moment of the meter's clock on; CodecError for an answer that is none."""
+        """See Operations. GarbledError for an answer that is none."""
         with model_data(meter):
             request = requests.read(meter.address, PROFILE_SINCE, count=count, since=since)
         longest = self._decoder.longest
         payload = await self._read_all(line, meter, request, PROFILE_SINCE, longest, is_fresh=True)
-        return load_profile.decode(payload)
+        try:
+            return load_profile.decode(payload)
+        except CodecError as error:
+            raise GarbledError(f"meter {meter.serial} load profile: {error}") from error
 
     async def _read_prepayment(self, line: Line, meter: Meter) -> Prepayment:
         """Count, remaining and overdraft; the last two may be refused by a meter that has them not."""

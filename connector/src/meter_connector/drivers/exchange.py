@@ -132,10 +132,14 @@ class WireStats:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Bytes that belong to nothing we asked: a whole frame (`unasked`) or one that is damaged (bad_checksum, bad_end, …)."""
+    """Bytes that belong to nothing we asked: a whole frame (`unasked`) or one that is damaged (bad_checksum, bad_end, …).
+
+    `protocol` where it is not the bus's own.
+    """
 
     kind: str
     hex: str
+    protocol: str = ""
 
 
 @dataclass
@@ -290,9 +294,10 @@ class Exchange:
                 self.stats.late += 1
                 return
         if getattr(frame, "is_answer", True) is not False:
-            self._tell_unknown("unasked", frame.encode().hex().upper())
+            self.tell_unknown("unasked", frame.encode().hex().upper())
 
-    def _tell_unknown(self, kind: str, text: str) -> None:
+    def tell_unknown(self, kind: str, text: str) -> None:
+        """A person should look at these bytes (hexadecimal)."""
         if self._on_unknown is not None:
             self._on_unknown(Unknown(kind, text))
 
@@ -303,7 +308,7 @@ class Exchange:
         fresh = issues[issues.index(seen) + 1 :] if seen in issues else issues
         for issue in fresh:
             if issue.kind != "expired":
-                self._tell_unknown(issue.kind, issue.hex)
+                self.tell_unknown(issue.kind, issue.hex)
         if issues:
             self._issues_seen[id(decoder)] = issues[-1]
 

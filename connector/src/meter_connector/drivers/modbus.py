@@ -41,7 +41,7 @@ from .base import (
 from .exchange import Query, WireTiming
 from .line import Line
 from .modbus_adu import Adu, Answer, RtuAdu, TcpAdu
-from .operations import Operations, Prepayment, Purchase, count_size, refuse
+from .operations import ItemValue, Operations, Prepayment, Purchase, count_size, refuse
 
 READS: dict[int, type[ModbusPDU]] = {
     1: ReadCoilsRequest,
@@ -105,7 +105,7 @@ class ModbusDriver(Operations):
             raise MeterRefusedError(
                 f"meter {meter.serial}: its model {meter.model.code} cannot show its switch"
             )
-        count = int(section.get("count", 1))
+        count = int(section.get("count") or maps.KINDS.get(str(section.get("type")), 1))
         function = int(section.get("function", 3))
         words = await self._read(line, meter, function, int(section["address"]), count, is_fresh=True)
         return switch_word(section, words)
@@ -125,14 +125,15 @@ class ModbusDriver(Operations):
         return None
 
     # -- operations ---------------------------------------------------------------------------------------------------------------
-    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+    async def _item(self, line: Line, meter: Meter, name: str) -> ItemValue:
         """A register by key; `2/total` is the one of circuit 2."""
         circuit, _, key = name.rpartition("/")
         for register in meter.model.registers:
             if register.key == key and circuit in ("", str(register.circuit)):
                 with model_data(meter):
                     found = maps.load_register({**register.params, "key": key})
-                return _value(register, await self._number(line, meter, found))
+                value = _value(register, await self._number(line, meter, found))
+                return ItemValue.single(name, value, str(register.params.get("unit") or ""))
         raise CodecError(f"{name!r} is no register of model {meter.model.code}")
 
     async def _number(self, line: Line, meter: Meter, register: maps.Register) -> Decimal | None:
@@ -376,4 +377,5 @@ def _plan_limits(model: MeterModel) -> dict[str, int]:
 def _value(register: Register, number: Decimal | None) -> Value:
     if register.key != "switch" or number is None:
         return number
-    return switch_word(register.params, [int(number)])
+    place = maps.load_register({**register.params, "key": register.key})
+    return switch_word(register.params, maps.encode(place, number))

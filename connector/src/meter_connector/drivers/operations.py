@@ -8,12 +8,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from ..codecs import parameters
 from ..codecs.base import CodecError
+from ..codecs.dlt645_2007.load_profile import Record as ProfileRecord
 from ..codecs.parameters import Parameter
+from ..codecs.values import Part, Reading, parts_of
 from ..errors import (
     GarbledError,
     MeterBusyError,
@@ -28,26 +31,48 @@ PurchaseState = Literal["done", "mismatch", "not_taken", "unknown"]
 MAX_SILENCES = 2
 
 
+@dataclass(frozen=True)
+class ItemValue:
+    """One item as text, None = the meter has none at present; `parts`: what it says by name, with units and the bits of words."""
+
+    text: str | None
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, reading: Reading) -> ItemValue:
+        """All that an identifier said."""
+        return cls(parameters.text_of(reading), parts_of(reading))
+
+    @classmethod
+    def single(cls, name: str, value: Value, unit: str = "") -> ItemValue:
+        """One value."""
+        text = as_text(value)
+        return cls(text, (Part(name, text, unit),))
+
+
 @dataclass
 class ItemValues:
-    """Name -> text, None = the meter has none at present; `refused`: name -> why there is no answer."""
+    """Name -> text, None = the meter has none at present; `parts` by name; `refused`: name -> why there is no answer."""
 
     values: dict[str, str | None] = field(default_factory=dict)
+    parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class ParameterValues:
-    """Settings as the meter shows them. `different`: names whose value is not the one that was written."""
+    """Settings as the meter shows them. `different`: names whose value is not the one that was written; `unanswered`: name -> error,
+    where the meter was silent to this one but not to others: that says nothing of the setting."""
 
     parameters: dict[str, str | None] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[str, str] = field(default_factory=dict)
     different: list[str] = field(default_factory=list)
 
     @property
     def is_applied(self) -> bool:
         """Does the meter show all that was written?"""
-        return not self.refused and not self.different
+        return not self.refused and not self.different and not self.unanswered
 
 
 @dataclass(frozen=True)
@@ -88,7 +113,7 @@ class Operations(abc.ABC):
 
     # -- to be brought by each protocol -----------------------------------------------------------------------------------------
     @abc.abstractmethod
-    async def _item(self, line: Line, meter: Meter, name: str) -> Value:
+    async def _item(self, line: Line, meter: Meter, name: str) -> ItemValue:
         """One item by name; CodecError for an unknown name."""
 
     @abc.abstractmethod
@@ -112,10 +137,17 @@ class Operations(abc.ABC):
         found = ItemValues()
 
         async def one(name: str) -> None:
-            found.values[name] = as_text(await self._item(line, meter, name))
+            item = await self._item(line, meter, name)
+            found.values[name], found.parts[name] = item.text, item.parts
 
-        await _each(names, one, found.refused)
+        await _each(names, one, found.refused, found.refused)
         return found
+
+    async def read_load_profile(
+        self, line: Line, meter: Meter, since: datetime, count: int = 1
+    ) -> list[ProfileRecord]:
+        """At most `count` records from a moment of the meter's clock on (naive), oldest first."""
+        raise refuse(meter, "keeps no load profile that can be read")
 
     # -- settings -----------------------------------------------------------------------------------------------------------------
     async def read_parameters(self, line: Line, meter: Meter, names: Collection[str] = ()) -> ParameterValues:
@@ -126,33 +158,95 @@ class Operations(abc.ABC):
         async def one(name: str) -> None:
             found.parameters[name] = await self._get(line, meter, known[name])
 
-        await _each(list(known), one, found.refused)
+        await _each(list(known), one, found.refused, found.unanswered)
         return found
 
     async def write_parameters(self, line: Line, meter: Meter, values: Mapping[str, str]) -> ParameterValues:
         """Write what differs, in the table's order, and read all back.
 
-        Nothing is sent when a value or name is wrong. After a refused password nothing more is written: a third try locks some meters.
+        Nothing is sent when a value or name is wrong, too long for a write, or of the set that the meter counts by now. The moments
+        that switch to another set are sent last, and only when all before them reads back equal: else the meter would charge by what
+        it had there before. After a refused password nothing more is written: a third try locks some meters.
         """
         found = ParameterValues()
         known = parameters.in_order(_known(meter, values, found.refused))
-        wanted = _checked(known, values, found.refused)
+        wanted = _checked(meter, known, values, found.refused)
         if found.refused:
             return found
         shown = await self.read_parameters(line, meter, [each.name for each in known])
-        for each in known:
-            if each.is_equal(values[each.name], shown.parameters.get(each.name)):
-                continue
+        todo = [
+            each for each in known if not each.is_equal(values[each.name], shown.parameters.get(each.name))
+        ]
+        found.refused = await self._in_use(line, meter, todo)
+        if found.refused:
+            found.parameters = shown.parameters
+            found.different = [each.name for each in todo]
+            return found
+        first = [each for each in todo if not each.is_switch]
+        await self._write_each(line, meter, first, wanted, found.refused)
+        switches = [each for each in todo if each.is_switch]
+        if switches:
+            await self._write_switches(line, meter, (first, switches), (values, wanted), found.refused)
+        return await self._read_back(line, meter, known, values, found)
+
+    async def _sets_in_use(self, line: Line, meter: Meter) -> Mapping[str, int]:
+        """Which of its two sets (1 or 2) the meter counts by, by the table's word; a set that is missing is not told."""
+        return {}
+
+    async def _in_use(self, line: Line, meter: Meter, todo: Sequence[Parameter]) -> dict[str, str]:
+        """Those that would act at once, with the reason why they are not written."""
+        if not any(each.set for each in todo):
+            return {}
+        active = await self._sets_in_use(line, meter)
+        refused = {}
+        for each in todo:
+            if each.set and active.get(each.set) is None:
+                refused[each.name] = "not sent: the meter does not tell which of its two sets is in use"
+            elif each.set and active[each.set] == each.in_set:
+                refused[each.name] = (
+                    f"not sent: set {each.in_set} is in use now and would change at once; "
+                    f"write set {3 - each.in_set} and its switch moment"
+                )
+        return refused
+
+    async def _write_each(
+        self,
+        line: Line,
+        meter: Meter,
+        todo: Sequence[Parameter],
+        wanted: Mapping[str, bytes],
+        refused: dict[str, str],
+    ) -> None:
+        for each in todo:
             try:
                 await self._put(line, meter, each, wanted[each.name])
             except PasswordRefusedError as error:
-                found.refused[each.name] = str(error)
-                break
+                refused[each.name] = str(error)
+                return
             except MeterRefusedError as error:
-                found.refused[each.name] = str(error)
+                refused[each.name] = str(error)
             except (NoAnswerError, GarbledError, MeterBusyError):
                 continue  # perhaps written: the read-back tells
-        return await self._read_back(line, meter, known, values, found)
+
+    async def _write_switches(
+        self,
+        line: Line,
+        meter: Meter,
+        parts: tuple[Sequence[Parameter], Sequence[Parameter]],
+        texts: tuple[Mapping[str, str], Mapping[str, bytes]],
+        refused: dict[str, str],
+    ) -> None:
+        """The moments, once all that comes before them stands in the meter."""
+        first, switches = parts
+        values, wanted = texts
+        names = [each.name for each in first]
+        shown = await self.read_parameters(line, meter, names) if names else ParameterValues()
+        missing = [each.name for each in first if not _is_shown(each, values, shown.parameters)]
+        if not missing:
+            await self._write_each(line, meter, switches, wanted, refused)
+            return
+        for each in switches:
+            refused[each.name] = f"not sent: the meter does not show {', '.join(missing)} as wanted"
 
     async def _read_back(
         self,
@@ -165,7 +259,9 @@ class Operations(abc.ABC):
         shown = await self.read_parameters(line, meter, [each.name for each in known])
         found.parameters = shown.parameters
         found.refused = {**shown.refused, **found.refused}
-        found.different = different_from(meter, values, shown.parameters)
+        found.unanswered = shown.unanswered
+        answered = {name: text for name, text in values.items() if name not in shown.unanswered}
+        found.different = different_from(meter, answered, shown.parameters)
         return found
 
     # -- prepayment ---------------------------------------------------------------------------------------------------------------
@@ -244,12 +340,13 @@ def count_size(meter: Meter) -> int:
 
 
 def profile_of(meter: Meter) -> list[str]:
-    """Names that the model's definition lists under `parameters`, else all that protocol and model know."""
+    """Names that the model's definition lists under `parameters`, else all that protocol and model know but the hundreds of holidays."""
     listed: Sequence[str] = getattr(meter.model, "parameters", ())
     if listed:
         return [str(name) for name in listed]
     own = _own(meter)
     table = parameters.names(meter.model.protocol, map_name(meter))
+    table = [name for name in table if not name.startswith("holiday_") or name == "holiday_count"]
     return [*table, *(name for name in own if name not in table)]
 
 
@@ -290,9 +387,10 @@ def _known(meter: Meter, names: Collection[str], refused: dict[str, str]) -> lis
 
 
 def _checked(
-    known: Sequence[Parameter], values: Mapping[str, str], refused: dict[str, str]
+    meter: Meter, known: Sequence[Parameter], values: Mapping[str, str], refused: dict[str, str]
 ) -> dict[str, bytes]:
     """What is to be written, as bytes."""
+    max_write = meter.model.quirks.get("max_write")
     wanted = {}
     for each in known:
         if each.is_readonly:
@@ -300,13 +398,17 @@ def _checked(
             continue
         try:
             wanted[each.name] = each.encode(values[each.name])
+            each.check_size(values[each.name], max_write)
         except CodecError as error:
             refused[each.name] = str(error)
     return wanted
 
 
 async def _each(
-    names: Sequence[str], read_one: Callable[[str], Awaitable[None]], refused: dict[str, str]
+    names: Sequence[str],
+    read_one: Callable[[str], Awaitable[None]],
+    refused: dict[str, str],
+    unanswered: dict[str, str],
 ) -> None:
     """One after another; a refusal or one silence does not end it. Raises the silence when nothing else came."""
     silences = answers = 0
@@ -319,7 +421,7 @@ async def _each(
         except MeterRefusedError as error:
             refused[name] = str(error)
         except (NoAnswerError, GarbledError) as error:
-            refused[name] = str(error)
+            unanswered[name] = str(error)
             silences += 1
             if not answers or silences == MAX_SILENCES:
                 raise

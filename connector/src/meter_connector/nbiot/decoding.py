@@ -12,7 +12,6 @@ from typing import Any
 
 from ..codecs import cjt188, dlt645_1997, dlt645_2007
 from ..codecs.base import CodecError, ScanDecoder
-from ..codecs.cjt188 import data as cjt188_data
 from ..drivers import cjt188 as cjt188_driver
 from ..drivers import dlt645_1997 as driver_1997
 from ..drivers import dlt645_2007 as driver_2007
@@ -127,20 +126,17 @@ def _decode_frame(meter: Meter, frame: Any, raw: str, at: float, found: Decoded)
         return
     values = found.meters.setdefault(meter.id, MeterValues())
     for item in items:
-        _take(meter, item, frame, values, at)
+        if _take(meter, item, frame, values, at):
+            found.unknown.append((raw, "unit"))
 
 
-def _take(meter: Meter, item: Item, frame: Any, values: MeterValues, at: float) -> None:
-    """Through the same code as an answer that was asked for."""
+def _take(meter: Meter, item: Item, frame: Any, values: MeterValues, at: float) -> bool:
+    """Through the same code as an answer that was asked for; True when its units cannot be."""
     if meter.model.protocol == "cjt188":
-        quirks = meter.model.quirks
-        layout = quirks.get("status_layout") or quirks.get("valve_bits") or "a"
-        decoded = cjt188_data.decode_item(
-            item.di, frame.payload, meter_type=frame.meter_type, status_layout=layout
-        )
-        cjt188_driver.take_answer(item, decoded, values, at)
-    else:
-        _DRIVERS[meter.model.protocol]().take_answer(item, frame.payload, values, at)
+        decoded = cjt188_driver.decode(meter, frame.payload, item.di, frame.meter_type)
+        return bool(cjt188_driver.take_answer(item, decoded, values, at, meter, frame.meter_type))
+    _DRIVERS[meter.model.protocol]().take_answer(item, frame.payload, values, at)
+    return False
 
 
 def _items(meter: Meter, di: str) -> list[Item]:

@@ -56,6 +56,10 @@ class Uplink:
         self.started_at = started_at
         self.contact = Contact(clock)
         self.first_contact = asyncio.Event()
+        self.time_known = asyncio.Event()
+        """Set when the time is known and all stamps are right: nothing that has one is sent before."""
+        if clock.is_known:
+            self.time_known.set()
         self.seen_version: int | None = None
         """The newest version fetched, taken or not: a refused one is not fetched again every second."""
         self._config_wanted = asyncio.Event()
@@ -74,10 +78,16 @@ class Uplink:
         return {
             "hello": lambda: self._forever("hello", self._hello, LONGEST_PAUSE_SLOW_S / 4),
             "config": lambda: self._forever("config", self._config, LONGEST_PAUSE_SLOW_S / 2),
-            "ingest": lambda: self._forever("ingest", self.readings.step, LONGEST_PAUSE_SLOW_S),
-            "events": lambda: self._forever("events", self.events.step, LONGEST_PAUSE_SLOW_S),
+            "ingest": lambda: self._forever(
+                "ingest", lambda: self._when_timed(self.readings), LONGEST_PAUSE_SLOW_S
+            ),
+            "events": lambda: self._forever(
+                "events", lambda: self._when_timed(self.events), LONGEST_PAUSE_SLOW_S
+            ),
             "orders": lambda: self._forever("orders", self._orders, LONGEST_PAUSE_S),
-            "report": lambda: self._forever("report", self.results.step, LONGEST_PAUSE_S),
+            "report": lambda: self._forever(
+                "report", lambda: self._when_timed(self.results), LONGEST_PAUSE_S
+            ),
         }
 
     def senders(self) -> dict[str, Sender[Any]]:
@@ -95,8 +105,22 @@ class Uplink:
 
     async def flush(self) -> None:
         """Results first: somebody waits for them. Raises OdooError."""
+        await self.keep_time()
+        if not self.clock.is_known:
+            return
         for sender in (self.results, self.events, self.readings):
             await sender.flush()
+
+    async def keep_time(self) -> None:
+        """Now and then: look whether the time is known, and keep it for a restart."""
+        self.clock.take_wall()
+        await self.outbox.keep_time()
+        if self.clock.is_known:
+            self.time_known.set()
+
+    async def _when_timed(self, sender: Sender[Any]) -> None:
+        await self.time_known.wait()
+        await sender.step()
 
     async def _forever(self, name: str, work: Callable[[], Awaitable[None]], longest_s: float) -> None:
         backoff = Backoff(FIRST_PAUSE_S, longest_s)
@@ -115,12 +139,12 @@ class Uplink:
 
     async def _hello(self) -> None:
         self._hello_wanted.clear()
-        answer = await self.face.hello(self.started_at, await self.hooks.status())
+        answer = await self.face.hello(self.clock.true(self.started_at), await self.hooks.status())
         self.contact.ok("hello")
+        await self.keep_time()
         self._hello_s, self._orders_poll_s = answer.hello_s, answer.orders_poll_s
         self._notice_version(answer.config_version)
         self.first_contact.set()
-        await self.outbox.keep_time()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._hello_s):
                 await self._hello_wanted.wait()
@@ -146,6 +170,8 @@ class Uplink:
         known = [(order.id, order.generation) for order in given[-MAX_KNOWN:]]
         answer = await self.face.orders(known)
         self.contact.ok("orders")
+        if not self.time_known.is_set():
+            await self.keep_time()
         self._notice_version(answer.config_version)
         if answer.orders:
             step("orders.fetched")

@@ -228,9 +228,10 @@ def is_superseded(db: sqlite3.Connection, order: Order) -> bool:
     generation, wanted = wish(db, order.circuit_id)
     if not order.is_own:
         return generation > order.generation
+    known = upkeep.get(db, order.circuit_id)
     if order.kind == "switch_on":
-        return wanted == "off"
-    return upkeep.get(db, order.circuit_id).hold != "plan"
+        return wanted == "off" or known.rest in ("tripped", "locked")
+    return known.hold != "plan"
 
 
 def _learn_generation(db: sqlite3.Connection, order: Order) -> None:
@@ -276,6 +277,8 @@ def _move(db: sqlite3.Connection, row: OrderRow) -> None:
     put_result(db, row.result)
     if row.order.is_own and row.stage is Stage.DONE and row.state != "superseded":
         put_event(db, _own_event(row))
+        if row.order.kind == "switch_on" and row.state == "confirmed":
+            upkeep.switched_on(db, row.order.circuit_id)
 
 
 def _own_event(row: OrderRow) -> Event:

@@ -6,13 +6,13 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..clock import Anchor, Clock
 from ..model import Event, Order, OrderResult, Reading, SwitchState
-from . import orders, queues, room, upkeep
+from . import orders, queues, room, times, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
 PROBLEM_KEY = "config_problem"
-TIME_KEY = "server_time"
+STATE_KEY = "meter_state:{}"
 ANCHOR_KEY = "server_clock"
 ORDERS_KEPT_S = 30 * 86400.0
 
@@ -88,6 +88,8 @@ class Outbox:
 
     async def start_order(self, order: Order) -> bool:
         """See ports.Recorder."""
+        if not self._can_judge(order):
+            return False
         return await self._change(lambda db: orders.start(db, order, self._clock.now()), "results")
 
     async def accept_order(self, order: Order, reported: SwitchState = "pending", detail: str = "") -> None:
@@ -120,6 +122,15 @@ class Outbox:
     async def contacts(self) -> dict[int, float]:
         """See ports.Recorder."""
         return await self._writer.run(queues.contacts)
+
+    async def kept_state(self, meter_id: int) -> str:
+        """See ports.Recorder."""
+        return await self._writer.run(lambda db: queues.kept(db, STATE_KEY.format(meter_id))) or ""
+
+    async def keep_state(self, meter_id: int, text: str) -> None:
+        """See ports.Recorder."""
+        now = self._clock.now()
+        await self._writer.run(lambda db: queues.keep(db, STATE_KEY.format(meter_id), text, now))
 
     async def finish_order(self, result: OrderResult) -> None:
         """See ports.Recorder."""
@@ -154,7 +165,12 @@ class Outbox:
         self, limit: int, held: Sequence[int] = (), after: int = 0, before: int = 2**62
     ) -> list[queues.StoredReading]:
         """The oldest that wait, of rows after < row <= before, without the circuits in `held`."""
-        return await self._writer.run(lambda db: queues.fetch_readings(db, limit, held, after, before))
+
+        def job(db: sqlite3.Connection) -> list[queues.StoredReading]:
+            fixes, rows = times.corrections(db), queues.fetch_readings(db, limit, held, after, before)
+            return [replace(row, reading=times.true(fixes, row.reading)) for row in rows] if fixes else rows
+
+        return await self._writer.run(job)
 
     async def newest_before(self, at: float) -> int:
         """The last row of readings from before a time, 0 when there is none."""
@@ -166,11 +182,21 @@ class Outbox:
 
     async def events(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredEvent]:
         """The oldest that wait."""
-        return await self._writer.run(lambda db: queues.fetch_events(db, limit, held))
+
+        def job(db: sqlite3.Connection) -> list[queues.StoredEvent]:
+            fixes, rows = times.corrections(db), queues.fetch_events(db, limit, held)
+            return [replace(row, event=times.true(fixes, row.event)) for row in rows]
+
+        return await self._writer.run(job)
 
     async def results(self, limit: int, held: Sequence[int] = ()) -> list[queues.StoredResult]:
         """The oldest that wait."""
-        return await self._writer.run(lambda db: queues.fetch_results(db, limit, held))
+
+        def job(db: sqlite3.Connection) -> list[queues.StoredResult]:
+            fixes, rows = times.corrections(db), queues.fetch_results(db, limit, held)
+            return [replace(row, result=times.true(fixes, row.result)) for row in rows]
+
+        return await self._writer.run(job)
 
     async def settle(self, table: str, rows: Sequence[int]) -> None:
         """Odoo has acknowledged these rows: they leave."""
@@ -223,26 +249,39 @@ class Outbox:
 
         return await self._writer.run(job)
 
+    async def begin_time(self) -> None:
+        """At the start, before anything is stamped: go on by what was kept, see clock.py."""
+        anchor = await self._kept_anchor(ANCHOR_KEY)
+        if anchor is not None and self._clock.resume(anchor):
+            return
+        before = await self._kept_anchor(times.GUESS_KEY)
+        guess = self._clock.guess(await self._writer.run(times.newest), before)
+        text = json.dumps(asdict(guess))
+        await self._writer.run(lambda db: queues.keep(db, times.GUESS_KEY, text, guess.server_s))
+        self._clock.take_wall()
+        await self.keep_time()
+
     async def keep_time(self) -> None:
-        """Keep the server's time now: after a restart it cannot be earlier, whatever the machine's clock says."""
-        now, anchor = self._clock.now(), self._clock.anchor()
+        """Keep the time for a restart; once it is known, what was stamped by a guess is set right."""
+        now, anchor, fix = self._clock.now(), self._clock.anchor(), self._clock.correction
 
         def job(db: sqlite3.Connection) -> None:
-            queues.keep(db, TIME_KEY, repr(now), now)
-            if anchor is not None:
-                queues.keep(db, ANCHOR_KEY, json.dumps(asdict(anchor)), now)
+            queues.keep(db, times.TIME_KEY, repr(now), now)
+            if anchor is None:
+                return
+            times.end_guess(db, fix, now)
+            queues.keep(db, ANCHOR_KEY, json.dumps(asdict(anchor)), now)
 
         await self._writer.run(job)
 
-    async def kept_anchor(self) -> Anchor | None:
-        """The server's time against the machine's steady clock, as kept last."""
-        text = await self._writer.run(lambda db: queues.kept(db, ANCHOR_KEY))
+    async def _kept_anchor(self, key: str) -> Anchor | None:
+        text = await self._writer.run(lambda db: queues.kept(db, key))
         return Anchor(**json.loads(text)) if text else None
 
-    async def kept_time(self) -> float:
-        """The latest known server time, 0 when none."""
-        text = await self._writer.run(lambda db: queues.kept(db, TIME_KEY))
-        return float(text or 0)
+    def _can_judge(self, order: Order) -> bool:
+        """Nothing is sent of which nobody knows whether it has expired; what the connector itself ordered by the same guess is known."""
+        since = self._clock.guessed_since
+        return since is None or not order.expires_at or (order.is_own and order.created_at >= since)
 
     async def _change(self, job: Callable[[sqlite3.Connection], T], table: str) -> T:
         """Run, and wake who sends that queue. Set even when the waiter is cancelled: the job is committed all the same."""

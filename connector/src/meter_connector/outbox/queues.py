@@ -180,8 +180,9 @@ def replace_progress(db: sqlite3.Connection, result: OrderResult) -> None:
 def fetch_results(db: sqlite3.Connection, limit: int, held: Sequence[int] = ()) -> list[StoredResult]:
     """The oldest that wait; none of the orders in `held`."""
     rows = db.execute(
-        "SELECT id, order_id, generation, state, reported, at, detail, data FROM results ORDER BY id LIMIT ?",
-        (limit,),
+        "SELECT id, order_id, generation, state, reported, at, detail, data FROM results"
+        " WHERE order_id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+        (json.dumps(list(held)), limit),
     )
     return [StoredResult(row[0], OrderResult(*row[1:])) for row in rows]
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from ..chance import generator
 from ..clock import Clock
-from ..drivers import Driver, Exchange, Line, MeterValues, Unknown, WireTiming, make_driver
+from ..drivers import ENERGY_KEYS, Driver, Exchange, Line, MeterValues, Unknown, WireTiming, make_driver
 from ..errors import (
     GarbledError,
     LinkError,
@@ -29,8 +29,9 @@ from ..errors import (
 from ..model import Bus, Circuit, Meter, Schedule, Source
 from ..outbox.room import PAUSED, STRETCH
 from ..ports import BusStatus
-from ..transports import Link
+from ..transports import Link, acrel
 from .clocks import ClockKeeper
+from .collecting import EventCollector
 from .discovery import Discovery
 from .errands import ERRANDS
 from .freeze import FreezeKeeper
@@ -95,6 +96,7 @@ class BusRunner:
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self.clocks = ClockKeeper(self, schedules.values())
+        self.collector = EventCollector(self)
         self.freezes = FreezeKeeper(self, {} if contacts is None else contacts)
 
     # ---- life ----
@@ -108,6 +110,7 @@ class BusRunner:
                 poll.failures = before[meter_id].failures
             self._queue.put(self._jobs[meter_id], now)
         self.clocks.start()
+        self.collector.start()
         self._unsubscribe = self.link.subscribe(self._link_changed)
         self._desk.on_closed.append(self._order_closed)
         self._task = asyncio.create_task(self._run(), name=f"bus {self.bus.id}")
@@ -184,9 +187,13 @@ class BusRunner:
         except (NoAnswerError, GarbledError, MeterBusyError) as error:
             self._meter_failed(poll, error)
             raise
+        if values.is_empty and values.refused and not ENERGY_KEYS.isdisjoint(wanted):
+            raise MeterRefusedError("; ".join(values.refused.values()))
         self.stats.reads_ok += 1
         if not values.is_empty or values.refused:
             self._meter_alive(poll, wanted)
+        else:  # all of it is shunned for now: nothing was asked, so nothing is known of the meter
+            poll.asked(self._now(), wanted)
         self.recording.readings(make_readings(meter, values, source))
         if values.at is not None and any(
             found.get("total") is not None for found in values.circuits.values()
@@ -315,7 +322,15 @@ class BusRunner:
         return None
 
     async def _do(self, job: Job) -> None:
-        """Carry out; what the connection broke off is done again once there is one."""
+        """Carry out. A job that took no time and is wanted again at once waits a moment: it would keep everybody else from ever having a turn."""
+        began = self._now()
+        await self._carry_out(job)
+        now = self._now()
+        if now - began < self.tuning.breath_s and job in self._queue and job.ready_at <= now:
+            self._queue.put(job, now + self.tuning.breath_s)
+
+    async def _carry_out(self, job: Job) -> None:
+        """What the connection broke off is done again once there is one."""
         line = self.line_for(job, job.attempts or self.tuning.read_attempts)
         try:
             await job.run(line)
@@ -373,9 +388,7 @@ class BusRunner:
         except (NoAnswerError, GarbledError, MeterBusyError) as error:
             _logger.debug("%s", error)
         except MeterRefusedError as error:
-            self.stats.reads_failed += 1
-            poll.failed(self._now())
-            _logger.warning("%s", error)
+            self._meter_useless(poll, error)
         self._plan(poll)
 
     def _plan(self, poll: MeterPoll) -> None:
@@ -397,8 +410,12 @@ class BusRunner:
             self._hurry_orders(poll.meter.id, is_back=True)
 
     def _meter_failed(self, poll: MeterPoll, error: Exception) -> None:
-        self.stats.reads_failed += 1
         self._failed_in_row += 1
+        self._meter_useless(poll, error)
+
+    def _meter_useless(self, poll: MeterPoll, error: Exception) -> None:
+        """Nothing came: it was silent, or refuses all that its model says it has, so that nobody would ever bill by it."""
+        self.stats.reads_failed += 1
         if poll.failed(self._now()):
             _logger.warning("meter %s is silent: %s", poll.meter.serial, error)
             self._tell_meter("meter_silent", poll.meter, error=str(error)[:200])
@@ -432,16 +449,17 @@ class BusRunner:
         entry = {"at": self.clock.now(), "kind": unknown.kind, "hex": unknown.hex}
         self.unknown = [*self.unknown, entry][-self.tuning.unknown_frames_kept :]
         size = len(unknown.hex) // 2
+        is_known = unknown.kind in acrel.KNOWN_KINDS
         self._notices.tell_limited(
-            ("unknown", self.bus.id),
-            self.tuning.unknown_frames_a_minute,
+            (unknown.kind if is_known else "unknown", self.bus.id),
+            self.tuning.known_messages_an_hour if is_known else self.tuning.unknown_frames_a_minute,
             "frame_unknown",
-            window_s=60.0,
+            window_s=3600.0 if is_known else 60.0,
             gateway_id=self.gateway_id,
             bus_id=self.bus.id,
             hex=unknown.hex[: 2 * self.tuning.unknown_frame_bytes],
             size=size,
-            protocol=self._protocol,
+            protocol=unknown.protocol or self._protocol,
             reason=unknown.kind,
         )
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 BROADCAST_BYTES = 24
 DAY_S = 86400.0
+UNKNOWN_PAUSE_S = 60.0
+"""While nobody knows the time no clock is set, and none is called wrong."""
 
 
 class ClockKeeper:
@@ -45,6 +47,9 @@ class ClockKeeper:
                 self._check(meter, datetime.fromisoformat(text))
 
     def _plan(self, text: str) -> None:
+        if not self._bus.clock.is_known:
+            self._bus.put(self._jobs[text], UNKNOWN_PAUSE_S)
+            return
         now = self._bus.clock.now()
         self._targets[text] = next_at(now, text, self._bus.zone)
         self._bus.put(self._jobs[text], self._targets[text] - now)
@@ -55,6 +60,9 @@ class ClockKeeper:
     async def _broadcast(self, line: Line, text: str) -> None:
         """Each protocol of the bus in its own way; afterwards every clock is looked at."""
         bus = self._bus
+        if text not in self._targets:
+            self._plan(text)
+            return
         left_s = self._targets[text] - bus.clock.now()
         if left_s > 0.5:
             bus.put(self._jobs[text], left_s)
@@ -122,6 +130,8 @@ class ClockKeeper:
         """Report a wrong clock once a day, and that it is right again."""
         drift_s = (shown - self._bus.local_time()).total_seconds()
         self.drifts[meter.id] = drift_s
+        if not self._bus.clock.is_known:
+            return
         if abs(drift_s) <= self._bus.tuning.drift_s:
             if self._told.pop(meter.id, None) is not None:
                 self._bus.tell_drift("clock_ok", meter, drift_s)

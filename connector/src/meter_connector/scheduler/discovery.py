@@ -6,6 +6,9 @@ dlt645-2007   the last two digits with all others any, and where several meters 
 modbus        every unit of the range; an exception is an answer too
 baudrates     the order's, where the link can set them (a serial port); between two questions the bus runs at its own speed
 dlt645-1997, cjt188   "whoever is there"; several at once garble each other, and then each address of a narrow range is asked
+
+A configured meter that was not found is asked by its address, several times, before anybody calls it missing; one that the polls have
+heard meanwhile is there.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from ..drivers.exchange import Query
 from ..drivers.modbus import make_adu
 from ..drivers.scan import unit_query
 from ..errors import GarbledError, LinkError, NoAnswerError, WireError
-from ..model import PROTOCOLS
+from ..model import PROTOCOLS, Meter
 from .orders import OpenOrder
 from .queue import Job, Priority
 
@@ -45,6 +48,7 @@ MAX_ONE_BY_ONE = 2000
 """Addresses asked one by one where nothing divides them: 0.7 s each."""
 MAX_FOUND = 1000
 WILDCARD_ATTEMPTS = 3
+CONFIGURED_ATTEMPTS = 3
 
 
 @dataclass
@@ -56,7 +60,8 @@ class Search:
     protocol: str
     first: int
     last: int
-    baudrate: int = 0
+    baudrate: int
+    began_at: float
     done: float = 0.0
     problem: str = ""
     decoders: dict[str, Any] = field(default_factory=dict)
@@ -70,8 +75,48 @@ class Search:
             addresses = self._units(tell)
         else:
             addresses = self._whoever(tell)
+        heard = set()
         async for address in addresses:
+            heard.add(int(address))
             yield address
+        if self.is_at_own_speed:
+            for meter in self._configured():
+                if int(meter.address) not in heard and await self._is_there(meter, tell):
+                    yield meter.address
+
+    @property
+    def is_at_own_speed(self) -> bool:
+        """Is it the speed that the bus and its configured meters have?"""
+        return self.baudrate == self.bus.bus.baudrate
+
+    def _configured(self) -> list[Meter]:
+        """Configured meters of this protocol within the range."""
+        alike = (meter for meter in self.bus.bus.meters if meter.model.protocol == self.protocol)
+        return [meter for meter in alike if self._is_inside(meter.address)]
+
+    async def _is_there(self, meter: Meter, tell: Callable[[], None]) -> bool:
+        """Has a poll heard it since the search began, or does it answer to its address?"""
+        poll = self.bus.polls[meter.id]
+        for _ in range(CONFIGURED_ATTEMPTS):
+            if poll.answered_at is not None and poll.answered_at >= self.began_at:
+                return True
+            tell()
+            try:
+                await self._ask_address(meter.address)
+            except (NoAnswerError, GarbledError):
+                continue
+            return True
+        return False
+
+    async def _ask_address(self, address: str) -> None:
+        if self.protocol == "dlt645-2007":
+            await self._ask_2007(address)
+        elif self.protocol == "dlt645-1997":
+            await self._ask_1997(address)
+        elif self.protocol == "cjt188":
+            await self._ask_188(address)
+        else:
+            await self._ask(unit_query(make_adu(self.bus.bus, self.protocol), int(address)))
 
     async def _ask(self, query: Query[Any]) -> Any:
         return await self.line.ask(replace(query, baudrate=self.baudrate))
@@ -204,6 +249,7 @@ class Discovery:
         self._bus = bus
         self._open = opened
         self._found: dict[tuple[str, str, int], dict[str, Any]] = {}
+        self._complete: list[str] = []
         self._told_at = -1e9
         self._told = ""
         self._base = 0.0
@@ -235,6 +281,7 @@ class Discovery:
 
     async def _search(self, searches: list[Search], problems: list[str]) -> None:
         self._share = 1.0 / max(1, len(searches))
+        self._complete = []
         for number, search in enumerate(searches):
             self._base = number * self._share
 
@@ -246,6 +293,8 @@ class Discovery:
                 tell()
             if search.problem:
                 problems.append(search.problem)
+            elif search.is_at_own_speed:
+                self._complete.append(search.protocol)
         state = "failed" if problems and not searches else "confirmed"
         self._open.finish(state, "; ".join(problems)[:200], self._text(1.0))  # type: ignore[arg-type]
 
@@ -270,7 +319,11 @@ class Discovery:
             self._bus.recording.progress(self._open.order, text)
 
     def _text(self, done: float) -> str:
-        data = {"done": round(done, 3), "found": list(self._found.values())}
+        data = {
+            "done": round(done, 3),
+            "found": list(self._found.values()),
+            "complete": self._complete,
+        }
         return json.dumps(data, separators=(",", ":"))
 
     def _searches(self, line: Line) -> tuple[list[Search], list[str]]:
@@ -303,7 +356,8 @@ class Discovery:
         first, last = int(str(data.get("from") or 0)), int(str(data.get("to") or top))
         if protocol == "cjt188" and last == 10**12 - 1:
             last = top  # "everything", written with the twelve digits of the others
-        return Search(line, self._bus, protocol, max(0, first), min(top, last), rate)
+        now = asyncio.get_running_loop().time()
+        return Search(line, self._bus, protocol, max(0, first), min(top, last), rate, now)
 
 
 class _Over(Exception):  # noqa: N818 - unwinds a search whose order is over

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..drivers import Line, ParameterValues, Prepayment, Purchase
-from ..drivers.operations import different_from, is_next_count
+from ..drivers.operations import count_size, different_from, is_next_count, profile_of
 from ..errors import (
     GarbledError,
     LinkError,
@@ -35,6 +35,15 @@ from .queue import Job, Priority
 
 if TYPE_CHECKING:
     from .bus import BusRunner
+
+
+MAX_RECORDS = 96
+"""Two days of half-hours; so many fit a result."""
+
+MAX_RESULT = 60000
+"""Characters of a result's data that Odoo takes."""
+MANY_NAMES = 8
+"""Reads of more settings than this take their turns in the background: a whole meter has a hundred, its neighbours are read meanwhile."""
 
 
 class DataProblem(Exception):  # noqa: N818 - a finding about an order's data, told as its failure
@@ -164,7 +173,11 @@ class ReadErrand(Errand):
 
     async def work(self, line: Line) -> None:
         opened = self._open
-        values = await self._bus.sweep(line, opened.target, None, "on_demand")
+        try:
+            values = await self._bus.sweep(line, opened.target, None, "on_demand")
+        except MeterRefusedError as error:  # it answers, and is of no use all the same
+            opened.finish("failed", str(error))
+            return
         number = opened.circuit.number if opened.circuit else 1
         state = values.of(number).get("switch")
         if state in ("on", "off", "pending"):
@@ -181,19 +194,49 @@ class ItemsErrand(Errand):
             raise DataProblem("items: no names")
         target = self._open.target
         found = await self._bus.driver_of(target).read_items(line, target, names)
-        values = {name: found.values.get(name) for name in names}
-        refused = {"refused": found.refused} if found.refused else {}
-        self._finish("confirmed", _shortened(found.refused), {"values": values, **refused})
+        data: dict[str, Any] = {"values": {name: found.values.get(name) for name in names}}
+        if found.refused:
+            data["refused"] = found.refused
+        if len(as_text({**data, "parts": found.parts})) <= MAX_RESULT:
+            data["parts"] = found.parts
+        self._finish("confirmed", _shortened(found.refused), data)
+
+
+class ProfileErrand(Errand):
+    """Records of the load profile as a table: one row a moment of the meter's clock."""
+
+    async def work(self, line: Line) -> None:
+        data = self._data()
+        count, since = data.get("count"), data.get("from")
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_RECORDS:
+            raise DataProblem(f"count: {count!r} is not 1 to {MAX_RECORDS}")
+        if not isinstance(since, int | float) or isinstance(since, bool) or not 0 < since < 1e11:
+            raise DataProblem(f"from: {since!r} is no time in seconds")
+        bus, target = self._bus, self._open.target
+        begin = datetime.fromtimestamp(since, bus.zone).replace(tzinfo=None)
+        records = await bus.driver_of(target).read_load_profile(line, target, begin, count)
+        columns = dict.fromkeys((value.name, value.unit) for each in records for value in each.values)
+        rows = [
+            [each.at, *(found.get(column) for column in columns)]
+            for each in records
+            for found in [{(value.name, value.unit): value.text for value in each.values}]
+        ]
+        self._finish("confirmed", "", {"columns": [list(column) for column in columns], "rows": rows})
 
 
 class ReadParametersErrand(Errand):
     """Read settings by name, or all of the model's."""
 
+    def __init__(self, bus: BusRunner, opened: OpenOrder) -> None:
+        super().__init__(bus, opened)
+        if len(_names_or_none(opened) or profile_of(opened.target)) > MANY_NAMES:
+            self.job.priority = Priority.BACKGROUND
+
     async def work(self, line: Line) -> None:
         names = _names(self._data(), "names")
         target = self._open.target
         found = await self._bus.driver_of(target).read_parameters(line, target, names)
-        self._finish("confirmed", _shortened(found.refused), _parameters(found))
+        self._finish("confirmed", _shortened({**found.refused, **found.unanswered}), _parameters(found))
 
 
 class WriteParametersErrand(Errand):
@@ -226,7 +269,8 @@ class WriteParametersErrand(Errand):
             self._finish("confirmed", "", _parameters(found))
             return
         different = f"read back different: {', '.join(found.different)}" if found.different else ""
-        detail = "; ".join(filter(None, [_shortened(found.refused), different]))
+        said = _shortened({**found.refused, **found.unanswered})
+        detail = "; ".join(filter(None, [said, different]))
         self._finish("failed", detail, _parameters(found))
 
 
@@ -254,6 +298,9 @@ class PurchaseErrand(Errand):
         elif result.state == "done":
             after = Prepayment(result.count_after, result.remaining, None)
             self._finish("confirmed", result.detail, self._result(purchase, after))
+        elif not self._open.is_sent:  # refused before a byte left: asking again brings nothing else
+            before = Prepayment(result.count_before, result.remaining, None)
+            self._finish("failed", _joined("nothing was sent", result.detail), self._result(purchase, before))
         else:  # the count is read again, once the frame cannot be on its way any more
             self._detail = result.detail
             self._again(self._bus.tuning.unsure_s)
@@ -284,13 +331,14 @@ class PurchaseErrand(Errand):
             raise DataProblem(f"amount and count are needed ({error})") from None
         if not amount.is_finite() or amount <= 0 or amount != round(amount, 2):
             raise DataProblem(f"amount: {data['amount']!r} is no amount in fen")
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise DataProblem(f"count: {count!r} is no count after a purchase")
+        size = count_size(self._open.target)
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count < size:
+            raise DataProblem(f"count: {count!r} is no count after a purchase, 0 to {size - 1}")
         return Purchase(amount, count, str(data.get("number") or ""))
 
     def _result(self, purchase: Purchase, after: Prepayment) -> dict[str, Any]:
         return {
-            "count_before": purchase.count - 1,
+            "count_before": (purchase.count - 1) % count_size(self._open.target),
             "count_after": after.count,
             "remaining": after.remaining,
         }
@@ -396,6 +444,7 @@ class ClockErrand(Errand):
 ERRANDS: dict[str, type[Errand]] = {
     "read": ReadErrand,
     "read_items": ItemsErrand,
+    "read_profile": ProfileErrand,
     "read_parameters": ReadParametersErrand,
     "write_parameters": WriteParametersErrand,
     "purchase": PurchaseErrand,
@@ -420,7 +469,8 @@ def _plain(value: object) -> str:
 
 
 def _parameters(found: ParameterValues) -> dict[str, Any]:
-    return {"parameters": found.parameters, "refused": found.refused}
+    unanswered = {"unanswered": found.unanswered} if found.unanswered else {}
+    return {"parameters": found.parameters, "refused": found.refused, **unanswered}
 
 
 def _names(data: Mapping[str, Any], key: str) -> list[str]:
@@ -428,6 +478,14 @@ def _names(data: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataProblem(f"{key}: expected a list of names")
     return list(dict.fromkeys(names))
+
+
+def _names_or_none(opened: OpenOrder) -> list[str]:
+    """Names in a read order's data; none where the data is wrong, which is told when its turn comes."""
+    try:
+        return _names(json.loads(opened.order.data or "{}"), "names")
+    except (ValueError, AttributeError, DataProblem):
+        return []
 
 
 def _circuit(opened: OpenOrder) -> Any:

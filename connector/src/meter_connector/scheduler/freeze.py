@@ -36,8 +36,8 @@ class FreezeKeeper:
 
     def answered(self, meter: Meter, at: float) -> None:
         """Energy was read at `at`: if that ends a gap over a midnight, its freezes are read when the bus has time."""
-        if not meter.circuits:
-            return
+        if not meter.circuits or not self._bus.clock.is_known:
+            return  # the gap ends when the time is known
         circuit_id = meter.circuits[0].id
         before = self._last.get(circuit_id)
         self._last[circuit_id] = max(at, before or 0.0)

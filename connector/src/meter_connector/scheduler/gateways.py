@@ -9,6 +9,7 @@ from ..clock import Clock
 from ..ports import GatewayStatus
 from ..transports import BaseLink
 from .notices import Notices
+from .tuning import Tuning
 
 
 class GatewayWatch:
@@ -19,13 +20,14 @@ class GatewayWatch:
     """
 
     def __init__(
-        self, gateway_id: int, links: list[BaseLink], clock: Clock, notices: Notices, grace_s: float
+        self, gateway_id: int, links: list[BaseLink], clock: Clock, notices: Notices, tuning: Tuning
     ) -> None:
         self.gateway_id = gateway_id
         self.links = links
         self._clock = clock
         self._notices = notices
-        self._grace_s = grace_s
+        self._grace_s = tuning.offline_grace_s
+        self._takeovers_an_hour = tuning.takeovers_an_hour
         self._told: bool | None = None
         self._since = clock.now()
         self._timer: asyncio.TimerHandle | None = None
@@ -35,7 +37,19 @@ class GatewayWatch:
     @property
     def status(self) -> GatewayStatus:
         """For hello."""
-        return GatewayStatus(self.gateway_id, self._told is True, self._since)
+        replaced = sum(link.replaced for link in self.links)
+        return GatewayStatus(self.gateway_id, self._told is True, self._since, replaced)
+
+    def tell_replaced(self, peer: str, former: str) -> None:
+        """A box called by this gateway's name from another address than the one whose connection it took."""
+        self._notices.tell_limited(
+            ("replaced", self.gateway_id),
+            self._takeovers_an_hour,
+            "gateway_replaced",
+            gateway_id=self.gateway_id,
+            peer=peer,
+            former=former,
+        )
 
     def close(self) -> None:
         """Watch no more."""

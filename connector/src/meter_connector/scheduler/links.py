@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable
 
+from ..errors import LinkError
 from ..model import Bus
 from ..transports import BaseLink, DialInLink, DialInListener, SerialLink, SerialSettings, TcpClientLink
+
+_logger = logging.getLogger(__name__)
 
 
 def link_key(bus: Bus) -> Hashable:
@@ -52,11 +56,16 @@ class LinkPool:
         return self._links[key]
 
     async def open(self) -> None:
-        """Open those that are new."""
+        """Open those that are new; one that cannot be opened keeps no other from it, and is tried again with the next configuration."""
         for key, link in self._links.items():
-            if key not in self._opened:
-                self._opened.add(key)
+            if key in self._opened:
+                continue
+            try:
                 await link.open()
+            except LinkError as error:
+                _logger.error("%s cannot be opened: %s", link.name, error)
+            else:
+                self._opened.add(key)
 
     async def keep_only(self, keys: set[Hashable]) -> None:
         """Close the others."""

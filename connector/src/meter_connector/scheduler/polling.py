@@ -80,11 +80,15 @@ class MeterPoll:
         self.answered_at = now
         if was_silent:
             return True
+        self.asked(now, keys)
+        return False
+
+    def asked(self, now: float, keys: frozenset[str]) -> None:
+        """These keys had their turn, whatever came of it: their groups are due again on the grid."""
         of_model = keys_of(self.meter.model)
         for group, period in self.periods().items():
             if of_model[group] <= keys:
                 self.due[group] = self._next_on_grid(group, period, now)
-        return False
 
     def failed(self, now: float) -> bool:
         """A sweep got no answer; True when the meter is silent from now on."""
@@ -115,14 +119,17 @@ class MeterPoll:
 
 
 def make_readings(meter: Meter, values: MeterValues, source: Source) -> list[Reading]:
-    """One reading a circuit, of those that have something to say."""
+    """One reading a circuit, of those that have something to say.
+
+    That a switch is unknown says nothing, but where only the command can be read: then the meter is no longer under it.
+    """
     if values.at is None:
         return []
+    switch = meter.model.switch
+    empty = (None,) if switch is not None and switch.shows_command else (None, "unknown")
     readings = []
     for circuit in meter.circuits:
-        found = {
-            key: value for key, value in values.of(circuit.number).items() if value not in (None, "unknown")
-        }
+        found = {key: value for key, value in values.of(circuit.number).items() if value not in empty}
         if not found:
             continue
         columns = {key: value for key, value in found.items() if is_column(key)}

@@ -15,7 +15,7 @@ from ..drivers import Unknown
 from ..errors import LinkError
 from ..model import Bus, Circuit, Gateway, Meter, Order, Schedule, SiteConfig
 from ..ports import BusLayer, BusStatus, GatewayStatus, Recorder, Stage
-from ..transports import BaseLink, DialInLimits, DialInLink, DialInListener, Refusal
+from ..transports import BaseLink, DialInLimits, DialInLink, DialInListener, Refusal, acrel
 from .bus import BusRunner
 from .gateways import GatewayWatch
 from .links import LinkPool, link_key, make_link
@@ -54,6 +54,7 @@ class SiteScheduler:
         self.recording = Recording(recorder, self.tuning.max_unrecorded, self.tuning.max_events)
         self.listener = DialInListener(listen_host, listen_port, limits, self._refused)
         self.listener.on_strange = self._strange
+        self.listener.on_replaced = self._replaced
         self.notices = Notices(self.recording.event, clock.now)
         self.desk = OrderDesk(clock, self.recording, self.tuning)
         self.keeper = SupplyKeeper(recorder, clock, self.desk, self.notices, self.submit, self.tuning)
@@ -77,11 +78,11 @@ class SiteScheduler:
         """See ports.BusLayer."""
         async with self._changing:
             if self._recorder_task is None:
+                self._contacts = await self.recording.recorder.contacts()
                 self._recorder_task = asyncio.create_task(self.recording.run(), name="recording")
                 self._recorder_task.add_done_callback(self._task_ended)
                 self._keeper_task = asyncio.create_task(self.keeper.run(), name="supply")
                 self._keeper_task.add_done_callback(self._task_ended)
-                self._contacts = await self.recording.recorder.contacts()
             self.keeper.apply(site)
             self.listener.now = lambda: datetime.fromtimestamp(self.clock.now(), site.timezone)
             wanted = {bus.id: (gateway, bus, _signature(site, gateway, bus)) for gateway, bus in site.buses()}
@@ -130,6 +131,7 @@ class SiteScheduler:
                 "port": self.listener.port if self.listener.is_open else None,
                 "pending": self.listener.pending,
                 "refused": self.listener.refused,
+                "replaced": sum(watch.status.replaced for watch in self._watches.values()),
                 "problem": self.problem,
             },
         }
@@ -207,8 +209,7 @@ class SiteScheduler:
                 continue
             if old is not None:
                 old.close()
-            grace_s = self.tuning.offline_grace_s
-            self._watches[gateway.id] = GatewayWatch(gateway.id, links, self.clock, self.notices, grace_s)
+            self._watches[gateway.id] = GatewayWatch(gateway.id, links, self.clock, self.notices, self.tuning)
         for gone in before.values():
             gone.close()
 
@@ -273,7 +274,12 @@ class SiteScheduler:
         """A dial-in meter said something that is no answer and that nobody here can read: for a person."""
         runner = next((each for each in self._runners.values() if each.link is link), None)
         if runner is not None:
-            runner.tell_unknown(Unknown("acrel", message.hex().upper()))
+            runner.tell_unknown(Unknown(acrel.kind_of(message), message.hex().upper(), "acrel"))
+
+    def _replaced(self, link: DialInLink, peer: str, former: str) -> None:
+        for watch in self._watches.values():
+            if link in watch.links:
+                watch.tell_replaced(peer, former)
 
     def _refused(self, refusal: Refusal) -> None:
         text = refusal.data.hex(" ").upper()

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .bus import BusRunner
 
 
+ECHO_ONLY = "the meter shows the command it was given, not its contactor"
+"""Of models whose `read_back` is the command: the contactor itself is not verified."""
+
+
 class Switching:
     """The work of one switch order on its bus."""
 
@@ -150,8 +154,7 @@ class Switching:
         opened = self._open
         is_permitted = state == "pending" and self._wanted == "on" and is_permit(self._meter)
         if state == self._wanted or (is_permitted and opened.is_acknowledged):
-            detail = "closing is permitted; the button on the meter is to be pressed" if is_permitted else ""
-            opened.finish("confirmed", detail)
+            opened.finish("confirmed", self._remark(is_permitted))
             self._bus.sweep_soon(self._meter)
         elif asyncio.get_running_loop().time() < opened.window_until:
             self._again(self._delay())
@@ -161,6 +164,13 @@ class Switching:
             opened.finish("expired", f"expired; the switch shows {state}")
         else:
             await self._command(line)
+
+    def _remark(self, is_permitted: bool) -> str:
+        """What a person must know beside "confirmed"."""
+        if is_permitted:
+            return "closing is permitted; the button on the meter is to be pressed"
+        switch = self._meter.model.switch
+        return ECHO_ONLY if switch is not None and switch.shows_command else ""
 
     def _unreachable(self) -> None:
         """Come back later, behind those whose meters answer; the bus hurries us when this one does (`hurry`)."""

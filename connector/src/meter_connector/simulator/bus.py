@@ -34,7 +34,7 @@ class Segment:
 @dataclass
 class BusStats:
     """Counters since start. `overlaps`: bytes that came while a request was being answered (the master talked into it). `thought_s`: what
-    meters took before they answered."""
+    meters took before they answered. `good_s`: wire and thought of the exchanges whose answer left whole and at once."""
 
     requests: int = 0
     answers: int = 0
@@ -42,11 +42,15 @@ class BusStats:
     bytes_in: int = 0
     bytes_out: int = 0
     thought_s: float = 0.0
+    good_s: float = 0.0
     by_fault: dict[str, int] = field(default_factory=dict)
 
 
 class Bus:
-    """Feed it with `receive`; it answers through the segment's `reply`. `is_streaming`: characters go out as the wire has them."""
+    """Feed it with `receive`; it answers through the segment's `reply`. `is_streaming`: characters go out as the wire has them.
+
+    Witnesses may hear `on_answer` when a meter answers (and has carried out) a request, `on_whole` when its answer has left undamaged.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,8 @@ class Bus:
         self.is_streaming = is_streaming
         self.faults = spec.faults
         self.stats = BusStats()
+        self.on_answer: Callable[[Meter, Frame], None] = lambda _meter, _frame: None
+        self.on_whole: Callable[[Meter, Frame], None] = lambda _meter, _frame: None
         self._hear = answer
         self._scanners = scanners_for({meter.family for meter in meters}, spec.framing)
         self._queue: asyncio.Queue[Segment] = asyncio.Queue()
@@ -119,9 +125,11 @@ class Bus:
         answers = [
             (meter, answer) for meter in self.meters if (answer := self._hear(meter, frame)) is not None
         ]
+        for meter, _ in answers:
+            self.on_answer(meter, frame)
         if not answers or self.faults.silent or self._happens("drop"):
             return
-        answer = collide([answer for _, answer in answers])
+        answer = true_answer = collide([answer for _, answer in answers])
         low, high = self.spec.turnround_ms
         think_ms = self.rng.uniform(low, high) + max(meter.faults.lag_ms for meter, _ in answers)
         self.stats.thought_s += think_ms / 1000
@@ -130,30 +138,36 @@ class Bus:
         for meter, _ in answers:
             if meter.rng.random() < meter.faults.garble:
                 answer = self._garbled(answer, meter.rng)
-        await self._send(answer, begin, reply)
+        is_whole = await self._send(answer, begin, reply) and answer == true_answer
         self.stats.answers += 1
+        if is_whole and len(answers) == 1:
+            characters = frame.preamble + len(frame.raw) + len(answer)
+            self.stats.good_s += characters * self.spec.char_s + think_ms / 1000
+            self.on_whole(answers[0][0], frame)
 
-    async def _send(self, answer: bytes, begin: float, reply: Reply) -> None:
-        answer = self._held + self._damaged(answer)
+    async def _send(self, clean: bytes, begin: float, reply: Reply) -> bool:
+        """True when it went out as it is and at once."""
+        answer = self._held + self._damaged(clean)
         self._held = b""
         if self.faults.late and self._happens("late"):
             self._later(self._free_at + self.faults.late_ms / 1000, answer, reply)
-            return
+            return False
         if self.faults.merge and self._happens("merge"):
             self._held = answer
             self._later(self._free_at + self.faults.merge_ms / 1000, None, reply)
-            return
+            return False
         if self.is_streaming and self.spec.char_s:
             for i in range(0, len(answer), STREAM_CHARS):
                 part = answer[i : i + STREAM_CHARS]
                 await sleep_until(begin + (i + len(part)) * self.spec.char_s)
                 self._put(part, reply)
-            return
+            return answer == clean
         await sleep_until(self._free_at)
         for n, part in enumerate(pieces(answer, self.faults.split)):
             if n:
                 await asyncio.sleep(self.faults.split_gap_ms / 1000)
             self._put(part, reply)
+        return answer == clean
 
     def _damaged(self, answer: bytes) -> bytes:
         """Garbled, doubled, with noise or yesterday's answers in front."""

@@ -1,33 +1,53 @@
-"""Acrel's 4G meters that dial in themselves (protocols.md section 5.1). No clock, no socket: bytes in, Modbus bytes and replies out.
-
-    7B 7B cmd payload CRC(lo hi) 7D 7D        CRC of Modbus over cmd and payload
+"""The conversation with Acrel's 4G meters that dial in themselves. No clock, no socket: bytes in, Modbus bytes and replies out. The messages
+are in ``codecs/acrel``.
 
 Known and done: 84 registration (the serial number says who calls) with its fixed acknowledgement, 93 time, 94 heartbeat, 90 as envelope of
-Modbus RTU in both directions. Known in part and kept for a person: 91 upload (the two sources disagree on its content), 89 alarm, 82 and 88
-configuration. How 91 and 89 are acknowledged is not documented: they are not.
+Modbus RTU in both directions. Kept for a person, decoded as far as the sources agree: 91 upload, 89 alarm, 82 and 88 configuration. How 91
+and 89 are acknowledged is not documented: they are not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from ..codecs.modbus.frame import crc16
+from ..codecs.acrel.frame import (
+    ALARM,
+    CONFIGURATION,
+    CONFIGURATION_2,
+    DOWNLINK,
+    HEAD,
+    HEARTBEAT,
+    MAX_FRAME,
+    REGISTER,
+    SERIAL_SIZE,
+    TIME,
+    UPLOAD,
+    AcrelFrame,
+    take_frame,
+)
 
-HEAD = b"\x7b\x7b"
-TAIL = b"\x7d\x7d"
-REGISTER = 0x84
-TIME = 0x93
-HEARTBEAT = 0x94
-UPLOAD = 0x91
-DOWNLINK = 0x90
+__all__ = [
+    "DOWNLINK",
+    "GATEWAY_HEAD",
+    "HEAD",
+    "KNOWN_KINDS",
+    "MAX_FRAME",
+    "PREFIX",
+    "REGISTER",
+    "REGISTERED",
+    "SERIAL_SIZE",
+    "TIME",
+    "UPLOAD",
+    "AcrelFilter",
+    "AcrelFrame",
+    "kind_of",
+    "serial_of",
+    "take_frame",
+    "time_reply",
+]
+
 REGISTERED = bytes.fromhex("7B7B84BF237D7D")
-SERIAL_SIZE = 20
-MAX_FRAME = 512
-"""Three times the longest documented upload."""
-
-COMMANDS = (0x82, REGISTER, 0x88, 0x89, DOWNLINK, UPLOAD, TIME, HEARTBEAT)
 PREFIX = b"acrel:"
 """Of a configured registration: `acrel:` and the serial number."""
 
@@ -35,38 +55,14 @@ GATEWAY_HEAD = b"\x1f\x1f"
 """Of Acrel's concentrators, whose messages are not documented beyond their heads."""
 
 _SUNDAY = 7
-
-
-@dataclass(frozen=True)
-class AcrelFrame:
-    """One message."""
-
-    command: int
-    payload: bytes = b""
-
-    def encode(self) -> bytes:
-        """Its bytes."""
-        body = bytes((self.command,)) + self.payload
-        return HEAD + body + crc16(body) + TAIL
-
-
-def take_frame(data: bytes) -> tuple[AcrelFrame | None, int, bool]:
-    """Look at the beginning of `data`: (frame or None, bytes that are done with, may it become a frame).
-
-    The length is not said: the end is the first tail behind a right CRC, since a tail may also stand inside a payload. On any failure go on
-    one byte further.
-    """
-    if not HEAD.startswith(data[:2]) or (len(data) > 2 and data[2] not in COMMANDS):
-        return None, 1, False
-    at = data.find(TAIL, 5)
-    while 0 <= at <= MAX_FRAME - 2:
-        body = data[2 : at - 2]
-        if crc16(body) == data[at - 2 : at]:
-            return AcrelFrame(body[0], body[1:]), at + 2, False
-        at = data.find(TAIL, at + 1)
-    if len(data) >= MAX_FRAME:
-        return None, 1, False
-    return None, 0, True
+_KINDS = {
+    UPLOAD: "acrel_upload",
+    CONFIGURATION: "acrel_config",
+    CONFIGURATION_2: "acrel_config",
+    ALARM: "acrel_alarm",
+}
+KNOWN_KINDS = frozenset({"acrel_upload", "acrel_config"})
+"""Of messages that a meter sends as a matter of course: one an hour is told, and nobody is alarmed."""
 
 
 def serial_of(frame: AcrelFrame) -> bytes:
@@ -74,6 +70,11 @@ def serial_of(frame: AcrelFrame) -> bytes:
     if frame.command != REGISTER or len(frame.payload) < SERIAL_SIZE:
         return b""
     return frame.payload[:SERIAL_SIZE].strip(b"\0 ")
+
+
+def kind_of(message: bytes) -> str:
+    """What an event calls a message that is no answer, by its command."""
+    return _KINDS.get(message[2], "acrel") if len(message) > 2 else "acrel"
 
 
 def time_reply(now: datetime) -> bytes:

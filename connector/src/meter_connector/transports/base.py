@@ -118,6 +118,7 @@ class BaseLink:
         self.bytes_in = 0
         self.bytes_out = 0
         self.connections = 0
+        self.replaced = 0  # connections that a newer one of the same box took the place of
         self._filter: StreamFilter = HeartbeatFilter(heartbeat)
         self._flush_handle: asyncio.TimerHandle | None = None
         self._wire: Wire | None = None

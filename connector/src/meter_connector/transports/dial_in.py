@@ -40,7 +40,7 @@ class DialInLimits:
     registration_s: float = 15.0
     max_bytes: int = 256
     settle_s: float = 0.2
-    """A name that is also the beginning of another known name waits this long for the rest."""
+    """A name that may be the beginning of a longer one waits this long for the rest."""
     banner_s: float = 2.0
     """What begins like no name may be a banner, and the name still follow."""
     logged_a_minute: int = 10
@@ -71,7 +71,6 @@ class DialInLink(BaseLink):
         super().__init__(f"dial-in {printable(registration)}", heartbeat)
         self.registration = registration
         self.forms = forms_of(registration)
-        self.replaced = 0
         self.messages: deque[acrel.AcrelFrame] = deque(maxlen=20)
         """The latest messages of an Acrel meter that are no answers, for a person; `on_strange` of the listener hears of each."""
         self._listener = listener
@@ -107,6 +106,11 @@ class DialInLink(BaseLink):
             return False
         self.replaced += 1
         return True
+
+    @property
+    def caller(self) -> _Caller | None:
+        """Whose connection it is at present."""
+        return self._wire if isinstance(self._wire, _Caller) else None
 
     def speak_acrel(self, padded: bytes, now: Callable[[], datetime] | None) -> None:
         """The next connection is that of a meter with this serial number, twenty bytes."""
@@ -184,6 +188,8 @@ class DialInListener:
         self.now = now
         self.on_strange: Callable[[DialInLink, bytes], None] | None = None
         """Told of messages that answer nothing and that nobody here can read."""
+        self.on_replaced: Callable[[DialInLink, str, str], None] | None = None
+        """Told of a connection that took the place of one from another host: link, its peer, the former peer."""
         self._on_refused = on_refused
         self._links: dict[bytes, DialInLink] = {}
         self._forms: dict[bytes, DialInLink] = {}
@@ -303,6 +309,9 @@ class DialInListener:
         if not link.may_replace(asyncio.get_running_loop().time()):
             self._refuse(caller, "the same gateway calls again and again; two may have the same name")
             return
+        former = link.caller
+        if former is not None and former.host != caller.host and self.on_replaced is not None:
+            self.on_replaced(link, caller.peer, former.peer)
         self._callers.pop(caller, None)
         rest = bytes(caller.said[consumed:])
         caller.said.clear()

@@ -61,18 +61,27 @@ class StatusLayout:
 Layout = str | Mapping[str, int] | StatusLayout
 
 
-def decode_item(di: str, payload: bytes, *, meter_type: int = 0x10, status_layout: Layout = "a") -> Reading:
+def decode_item(
+    di: str,
+    payload: bytes,
+    *,
+    meter_type: int = 0x10,
+    status_layout: Layout = "a",
+    unit_codes: Mapping[int, int] | None = None,
+) -> Reading:
     """What a meter answered to ``di``; heat meters (2x) have another 901F. Never raises for payloads.
 
     901F has values with keys current, settle, clock and st (heat: see items.toml), to be had by ``Reading.get``; ``details``:
-    ``valve`` (open, closed, abnormal, unknown), ``switch`` (on, off, unknown) and ``battery_low``.
+    ``valve`` (open, closed, abnormal, unknown), ``switch`` (on, off, unknown) and ``battery_low``. ``unit_codes``: code as sent ->
+    code that is meant, for models that use codes of their own. A code without a row in the table gives an empty unit.
     """
     layout = StatusLayout.of(status_layout)
     row = _find(di, meter_type, len(payload))
     if row is None:
         return Reading(di.upper(), problem=None if _find(di, meter_type) is None else f"{len(payload)} bytes")
     parts = _split(row, payload)
-    values = tuple(_decode_field(spec, parts[spec["key"]]) for spec in row["fields"])
+    codes = unit_codes or {}
+    values = tuple(_decode_field(spec, parts[spec["key"]], codes) for spec in row["fields"])
     details = describe_status(parts["st"], layout) if "st" in parts else {}
     return Reading(di.upper(), row["name"], values, is_block=True, details=details)
 
@@ -177,12 +186,12 @@ def _size(spec: Mapping[str, Any]) -> int:
     return {"quantity": 5, "clock": 7, "status": 2, "valve": 1}.get(spec["format"]) or int(spec["size"])
 
 
-def _decode_field(spec: Mapping[str, Any], data: bytes) -> Value:
+def _decode_field(spec: Mapping[str, Any], data: bytes, codes: Mapping[int, int]) -> Value:
     kind = spec["format"]
     unit = spec.get("unit", "")
     value: Decimal | str | None
     if kind == "quantity":
-        unit, factor = _UNITS.get(data[4], ("", 1))
+        unit, factor = _UNITS.get(codes.get(data[4], data[4]), ("", 1))
         number = bcd.to_decimal(data[:4], spec["decimals"])
         value = None if number is None else number * factor
     elif kind == "number":

@@ -16,6 +16,7 @@ _STATUS_CLASS = "040005"
 
 ITEMS = Catalogue(__package__, "items.toml")
 _STATUS = load_table(__package__, "status.toml")
+_SET_BITS = {"zones": "zone_set", "days": "day_slot_set", "prices": "price_set", "steps": "step_set"}
 #: Text of N1 of a relay command, by code.
 RELAY_TEXTS: dict[int, str] = {int(code, 16): text for code, text in _STATUS["relay"]["actions"].items()}
 #: Name of an identifier of 03H.
@@ -86,6 +87,12 @@ def switch_state(status_word_3: int | str | Decimal | Value | None) -> str:
 def keeps_power(word: str | None) -> bool | None:
     """Bit 12 of status word 3 (printed); None where the word is not available. Older meters reserve the bit and show 0."""
     return None if word is None else bool(decode_status(3, int(word, 16))["keep_power"])
+
+
+def sets_in_use(word: str) -> dict[str, int]:
+    """Which of the two sets of zones, days, prices and steps a meter counts by, from status word 3 (printed): 1 or 2."""
+    bits = decode_status(3, int(word, 16))
+    return {name: 2 if bits[bit] == "second" else 1 for name, bit in _SET_BITS.items()}
 
 
 def _block_bits(reading: Reading) -> dict[str, object]:

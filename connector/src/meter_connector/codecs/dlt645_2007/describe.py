@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from .. import bcd, description
 from ..description import Description
-from . import data, requests
+from . import data
 from . import frame as f
 from .frame import Frame
 
 _HEAD = 8
+_BAUDRATES = {0x02: 600, 0x04: 1200, 0x08: 2400, 0x10: 4800, 0x20: 9600, 0x40: 19200}
 
 
 def describe(frame: Frame) -> Description:
@@ -181,8 +182,7 @@ def _freeze_request(frame: Frame) -> Description:
 
 
 def _baud_request(frame: Frame) -> Description:
-    rates = {code: rate for rate, code in requests.BAUD_BITS.items()}
-    return {"baudrate": rates.get(frame.data[0])} if len(frame.data) == 1 else {}
+    return {"baudrate": _BAUDRATES.get(frame.data[0])} if len(frame.data) == 1 else {}
 
 
 def _new_address(frame: Frame) -> Description:

@@ -1,4 +1,8 @@
-"""Requests of DL/T 645-2007 as frames. Addresses as printed, passwords as printed digits, times of the METER's clock (naive)."""
+"""Requests of DL/T 645-2007 as frames. Addresses as printed, passwords as printed digits, times of the METER's clock (naive).
+
+What changes a meter's address, speed or password, or erases what it has counted (15H, 17H to 1BH), is never sent, nor are 16H and 1DH:
+``describe`` reads them where they are overheard.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +26,6 @@ RELAY_ACTIONS = {
     "keep_on": 0x3A,
     "keep_off": 0x3B,
 }
-BAUD_BITS = {600: 0x02, 1200: 0x04, 2400: 0x08, 4800: 0x10, 9600: 0x20, 19200: 0x40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,6 @@ def security(address: str, di: str, data: bytes, operator: str = "") -> Frame:
     return Frame(normalise_address(address), f.SECURITY, pack_di(di) + pack_operator(operator) + data)
 
 
-def write_address(new: str, address: str = f.ANY) -> Frame:
-    """15H: needs the meter's programming key pressed."""
-    return Frame(normalise_address(address), f.WRITE_ADDRESS, bcd.from_digits(new, 6))
-
-
 def broadcast_time(when: datetime, address: str = f.BROADCAST) -> Frame:
     """08H: never answered. Meters accept it once a day and only for small corrections."""
     return Frame(normalise_address(address), f.BROADCAST_TIME, pack_time(when))
@@ -116,18 +114,6 @@ def relay(
     until = bytes(6) if expiry is None else pack_time(expiry)
     data = password.encode() + pack_operator(operator) + bytes((RELAY_ACTIONS[action], 0)) + until
     return Frame(normalise_address(address), f.RELAY, data)
-
-
-def freeze(pattern: str = "99999999", address: str = f.BROADCAST) -> Frame:
-    """16H. ``pattern``: MMDDhhmm with 99 = any: 99999999 at once, 99DDhhmm monthly, 9999hhmm daily, 999999mm hourly."""
-    return Frame(normalise_address(address), f.FREEZE, bcd.from_digits(pattern, 4))
-
-
-def change_baud(address: str, baudrate: int) -> Frame:
-    """17H: the meter answers at the old speed, then switches."""
-    if baudrate not in BAUD_BITS:
-        raise CodecError(f"{baudrate} bps is not one of {', '.join(map(str, BAUD_BITS))}")
-    return Frame(normalise_address(address), f.CHANGE_BAUD, bytes((BAUD_BITS[baudrate],)))
 
 
 def pack_di(di: str) -> bytes:

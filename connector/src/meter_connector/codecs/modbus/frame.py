@@ -40,9 +40,17 @@ def _crc_table() -> tuple[int, ...]:
 _TABLE = _crc_table()
 
 
+CRC_START = 0xFFFF
+
+
+def crc_step(crc: int, byte: int) -> int:
+    """The CRC with one more byte; begin with CRC_START."""
+    return crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
+
+
 def crc16(data: bytes) -> bytes:
     """CRC-16/MODBUS as two bytes, low first, ready to append."""
-    crc = 0xFFFF
+    crc = CRC_START
     for byte in data:
         crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc.to_bytes(2, "little")

@@ -3,6 +3,7 @@
 Nothing here reads files: the rows come as lists of cells, from whatever opened the workbook.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,10 @@ TYPES = {
     "f32": "float32",
     "real": "float32",
 }
+#: How addresses without 0x and H are meant: decimal as long as nothing in the column speaks against it, or as somebody who knows says.
+ADDRESSES = ("written", "hexadecimal", "decimal")
+#: Written so, an address comes from a column of hexadecimal ones: 000B, and 0010 beside it.
+_LIKE_HEX = re.compile(r"0[0-9A-Fa-f]+|[0-9]*[A-Fa-f][0-9A-Fa-f]*")
 _NUMBERS = ("count", "function", "circuit", "shift")
 _REQUIRED = ("key", "address")
 
@@ -77,7 +82,7 @@ class CellError(CodecError):
 class Problem:
     """One wrong cell or row. ``row`` counts as in the sheet (0 = the sheet as a whole), ``column`` is its letter ("" = none).
 
-    ``rule``: empty, headings, missing, number, range, counted_from_1, whole, twice, register (``text`` says which).
+    ``rule``: empty, headings, missing, number, base (decimal or hexadecimal?), range, counted_from_1, whole, twice, register (``text`` says which).
     """
 
     row: int
@@ -106,8 +111,12 @@ class Imported:
         return tuple(str(one) for one in self.found)
 
 
-def read_rows(rows: Iterable[Sequence[object]]) -> Imported:
-    """The map in these rows. A wrong row is named and left out; without usable headings nothing is read."""
+def read_rows(rows: Iterable[Sequence[object]], addresses: str = "written") -> Imported:
+    """The map in these rows. A wrong row is named and left out; without usable headings nothing is read.
+
+    ``addresses``: one of ADDRESSES. "written" refuses every address without 0x or H as soon as one of them looks hexadecimal, since
+    0010 in such a column is 16 and in another 10.
+    """
     numbered = [(number, list(row)) for number, row in enumerate(rows, 1) if any(_text(cell) for cell in row)]
     if not numbered:
         return Imported((), (Problem(0, "", "", "empty", "", "the table is empty"),))
@@ -117,13 +126,15 @@ def read_rows(rows: Iterable[Sequence[object]]) -> Imported:
     if missing:
         names = ", ".join(missing)
         return Imported((), (Problem(first, "", names, "headings", "", f"no column for {names}"),))
+    if addresses == "written" and any(_LIKE_HEX.fullmatch(cell) for cell in _bare_addresses(columns, body)):
+        addresses = "unclear"
     registers: list[dict[str, Any]] = []
     places: list[int] = []
     problems: list[Problem] = []
     seen: dict[tuple[str, int], int] = {}
     for number, cells in body:
         try:
-            register = _read_row(columns, cells)
+            register = _read_row(columns, cells, addresses)
             place = (str(register["key"]), int(register.get("circuit", 1)))
             if place in seen:
                 raise CellError("key", "twice", f"{place[0]} is already in row {seen[place]}")
@@ -134,6 +145,13 @@ def read_rows(rows: Iterable[Sequence[object]]) -> Imported:
         registers.append(register)
         places.append(number)
     return Imported(tuple(registers), tuple(problems), tuple(places))
+
+
+def _bare_addresses(columns: Mapping[int, str], body: Iterable[tuple[int, Sequence[object]]]) -> list[str]:
+    """All addresses that do not say themselves whether they are hexadecimal."""
+    at = next(at for at, key in columns.items() if key == "address")
+    found = [_text(cells[at]) for _, cells in body if at < len(cells)]
+    return [text for text in found if not _says_hex(text)]
 
 
 def _problem(number: int, columns: Mapping[int, str], cells: Sequence[object], error: CodecError) -> Problem:
@@ -164,7 +182,7 @@ def _columns(headings: Sequence[object]) -> dict[int, str]:
     return {at: key for at, key in found.items() if key}
 
 
-def _read_row(columns: Mapping[int, str], cells: Sequence[object]) -> dict[str, Any]:
+def _read_row(columns: Mapping[int, str], cells: Sequence[object], addresses: str) -> dict[str, Any]:
     register: dict[str, Any] = {}
     for at, key in columns.items():
         text = _text(cells[at]) if at < len(cells) else ""
@@ -176,7 +194,7 @@ def _read_row(columns: Mapping[int, str], cells: Sequence[object]) -> dict[str, 
     if "type" in register:
         word = str(register["type"]).lower()
         register["type"] = TYPES.get(word, word)
-    register["address"] = _address(str(register["address"]))
+    register["address"] = _address(str(register["address"]), addresses)
     for key in _NUMBERS:
         if key in register:
             register[key] = _whole(key, str(register[key]))
@@ -193,22 +211,26 @@ def _text(cell: object) -> str:
     return str(cell).strip()
 
 
-def _address(text: str) -> int:
-    """``0x000B``, ``000BH`` and decimal numbers. Addresses count from 0, as on the wire; 40001 and its like are refused, as nobody can
-    tell whether the maker counts from 0 or 1."""
+def _says_hex(text: str) -> bool:
+    return text.lower().startswith("0x") or text.upper().endswith("H")
+
+
+def _address(text: str, addresses: str) -> int:
+    """``0x000B``, ``000BH``, and numbers without such a mark as ``addresses`` says. Addresses count from 0, as on the wire; 40001 and its
+    like are refused, as nobody can tell whether the maker counts from 0 or 1."""
+    digits = text[:-1] if text.upper().endswith("H") else text
+    is_hex = _says_hex(text) or addresses in ("hexadecimal", "unclear")
     try:
-        if text.lower().startswith("0x"):
-            number = int(text, 16)
-        elif text.upper().endswith("H"):
-            number = int(text[:-1], 16)
-        else:
-            number = int(text)
+        number = int(digits, 16 if is_hex else 10)
     except ValueError:
         problem = f"address {text!r} is not a number (hexadecimal ones as 0x000B or 000BH)"
         raise CellError("address", "number", problem) from None
+    if addresses == "unclear" and not _says_hex(text):
+        problem = f"address {text} may be decimal or hexadecimal: this column has both kinds"
+        raise CellError("address", "base", problem)
     if not 0 <= number <= 0xFFFF:
         raise CellError("address", "range", f"address {text} is not between 0 and 65535")
-    if text.isdigit() and len(text) == 5 and text[0] in "34":
+    if not is_hex and len(text) == 5 and text[0] in "34":
         problem = f"address {text}: write the address on the wire, 0 for {text[0]}0001"
         raise CellError("address", "counted_from_1", problem)
     return number

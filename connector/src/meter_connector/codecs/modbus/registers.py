@@ -225,8 +225,8 @@ def _decimal(item: Mapping[str, Any], key: str, default: str) -> Decimal:
 
 
 def named_map(name: str) -> dict[str, Any]:
-    """A map that comes with the connector (one of MAPS): name, registers, switch where it has one, ``unknown`` keys that no source
-    tells; raises CodecError."""
+    """A map that comes with the connector (one of MAPS): name, registers (``optional``: not among
+    those that a model reads all the time), switch where it is known, ``unknown`` keys that no source tells; raises CodecError."""
     if name not in MAPS:
         raise CodecError(f"register map {name!r} is not one of {', '.join(MAPS)}")
     return load_table(__package__, f"maps/{name}.toml")

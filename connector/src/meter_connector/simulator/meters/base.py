@@ -80,6 +80,19 @@ class Meter(ABC):
     def answer(self, frame: Frame) -> bytes | None:
         """Answer and carry out; the meter is settled and addressed."""
 
+    def shows(self, _frame: Frame) -> dict[str, str]:
+        """What the answer to this request says of `total`, `voltage_v` and `switch`, as text: for a witness, who knows it without the wire."""
+        return {}
+
+    def shown(self, name: str) -> dict[str, str]:
+        """One of them, as it stands now. `switch`: only open or closed."""
+        if name == "total":
+            cents = self.energy.cents()["total"]
+            return {name: f"{cents // 100}.{cents % 100:02d}"}
+        if name == "voltage_v":
+            return {name: str(Decimal(self.live().voltage_dv[0]) / 10)}
+        return {name: "on" if self.is_supplied else "off"}
+
     def is_missing(self, di: str) -> bool:
         """Does the fault `missing` take this data identifier away?"""
         return any(di.startswith(each.upper()) for each in self.faults.missing.split())

@@ -71,6 +71,12 @@ class Cjt188Meter(Meter):
             )
         return self.refuse(frame, 0)
 
+    def shows(self, frame: Frame) -> dict[str, str]:
+        """See Meter."""
+        if frame.control != 0x01 or frame.data[:2].hex().upper() not in ("901F", "1F90"):
+            return {}
+        return {**self.shown("total"), **(self.shown("switch") if self.relay is not None else {})}
+
     def _own_order(self, di: str) -> bytes:
         """A DI as this maker sends it."""
         data = bytes.fromhex(di)

@@ -33,6 +33,8 @@ class Items188:
         self.bought = self.cumulated = 0
         self.credit = round(float(settings.get("balance", 0)) * 100)
         self.price = round(float(settings.get("price", 0)) * 100)
+        by_type = KWH if meter.meter_type >> 4 == 2 else CUBIC_METRE
+        self.unit = bytes((int(str(meter.spec.setting("unit", f"{by_type:02X}")), 16),))
         self._from = meter.energy.cents()["total"]
 
     def read(self, di: str) -> bytes | None:
@@ -64,9 +66,8 @@ class Items188:
 
     def volume(self) -> bytes:
         """Current and settlement volume with units, clock, status."""
-        unit = bytes((CUBIC_METRE,))
         total = bits.bcd(self.meter.energy.cents()["total"], 4)
-        return total + unit + self._settled() + unit + self._clock() + self.meter.status()
+        return total + self.unit + self._settled() + self.unit + self._clock() + self.meter.status()
 
     def heat(self) -> bytes:
         """Settlement heat, heat, power, flow, volume, two temperatures, hours, clock, status; the register counts kWh of heat."""
@@ -76,9 +77,9 @@ class Items188:
         volume = round(cents / (1.163 * spread))
         return (
             self._settled()
-            + bytes((KWH,))
+            + self.unit
             + bits.bcd(cents, 4)
-            + bytes((KWH,))
+            + self.unit
             + bits.bcd(watts // 10, 4)
             + bytes((KW,))
             + bits.bcd(flow, 4)
@@ -134,8 +135,7 @@ class Items188:
     def _month(self, index: int) -> bytes:
         months = self.meter.energy.months
         cents = months[index].cents["total"] if index < len(months) else 0
-        unit = KWH if self.meter.meter_type >> 4 == 2 else CUBIC_METRE
-        return bits.bcd(cents, 4) + bytes((unit,))
+        return bits.bcd(cents, 4) + self.unit
 
     def _clock(self) -> bytes:
         has_clock = bool(self.meter.spec.setting("has_clock", True))

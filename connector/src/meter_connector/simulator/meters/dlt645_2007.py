@@ -33,6 +33,7 @@ RELAY_COMMANDS = {
     0x3A: "keep_on",
     0x3B: "keep_off",
 }
+SHOWN = {"00010000": "total", "0001FF00": "total", "02010100": "voltage_v", "04000503": "switch"}
 
 
 class Dlt645Meter2007(Dlt645Meter):
@@ -141,6 +142,13 @@ class Dlt645Meter2007(Dlt645Meter):
         """`power_loss_s`: there was no mains for so long, until now."""
         happening = self.events.note("power_loss")
         happening.until, happening.at = happening.at, happening.at - timedelta(seconds=int(value))
+
+    def shows(self, frame: Frame) -> dict[str, str]:
+        """See Meter; status word 3 also tells of a contact that did not follow."""
+        name = SHOWN.get(bits.printed(frame.data[:4])) if frame.control == 0x11 else None
+        if name == "switch":
+            return {name: self.relay.word} if self.relay is not None else {}
+        return self.shown(name) if name else {}
 
     # -- reading ------------------------------------------------------------------------------------------------------------------
     def _read(self, frame: Frame) -> bytes:

@@ -17,6 +17,7 @@ from .wallet import Wallet
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 WALLET_WORDS = 8
+SHOWN = {"total": "total", "voltage_dv": "voltage_v", "relay_on": "switch"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ MAPS = {
         items={0x00: ("total", 2), 0x02: ("t1", 2), 0x04: ("t2", 2), 0x06: ("t3", 2), 0x08: ("t4", 2)},
         size=0x60,
         functions=(0x03, 0x10),
-        writable=(0x28, 0x57, 0x58, *range(0x2000, 0x202A)),
-        relay="forced_trip",
+        writable=(0x28, *range(0x2000, 0x202A)),
+        relay="",
         holes=((0x2000, 0x202A),),
     ),
     "dtsd1352": Map(
@@ -148,6 +149,8 @@ class ModbusMeter(Meter):
         super().__init__(spec, world)
         self.map = MAPS[str(spec.setting("map", "ddsy1352"))]
         self.stored: dict[int, int] = {0x38: 1}
+        if self.map.relay == "forced_trip":
+            self.stored[0x57] = 1  # as an installer leaves it: forced mode, closed
         self.unit = int(spec.address)
         self.stride = int(spec.setting("stride", 0x20))
         self.outlets = [Outlet(self, n) for n in range(2, int(spec.setting("circuits", 1)) + 1)]
@@ -204,6 +207,31 @@ class ModbusMeter(Meter):
             return self.refuse(frame, ILLEGAL_VALUE)
         words = [int.from_bytes(values[2 * n : 2 * n + 2], "big") for n in range(count)]
         return self._write(frame, start, words, frame.data[:4])
+
+    def shows(self, frame: Frame) -> dict[str, str]:
+        """See Meter; of the first circuit."""
+        if frame.control != 0x03:
+            return {}
+        start, count = int.from_bytes(frame.data[:2], "big"), int.from_bytes(frame.data[2:4], "big")
+        items = {address: SHOWN.get(item, "") for address, (item, _) in self.map.items.items()}
+        if self.map.relay == "forced_trip":
+            items[0x58] = "switch"
+        found: dict[str, str] = {}
+        for address in range(start, start + count):
+            if name := items.get(address):
+                found |= self.shown(name)
+        return found
+
+    @property
+    def shows_contact(self) -> bool:
+        """Does its register tell where the contact is? A forced trip reads back as it was written."""
+        return self.map.relay != "forced_trip"
+
+    def shown(self, name: str) -> dict[str, str]:
+        """See Meter."""
+        if name == "switch" and not self.shows_contact:
+            return {name: "off" if self.stored.get(0x58) else "on"}
+        return super().shown(name)
 
     def _is_readable(self, address: int) -> bool:
         in_holes = any(first <= address < last for first, last in self.map.holes)
@@ -278,8 +306,6 @@ class ModbusMeter(Meter):
             own = self._values(live, outlet.energy.cents(), outlet.power_w(), outlet.relay.is_closed)
             own["current_ca"] = outlet.power_w() * 1_000_000 // (live.voltage_dv[0] * live.factor)
             self._fill(words, self.stride * number, own)
-        if self.map.relay == "forced_trip":
-            words[0x58] = int(not self.is_supplied)
         if self.wallet is not None:
             at, remaining = self.wallet_at, self.wallet.remaining
             words.update({at: remaining >> 16, at + 1: remaining & 0xFFFF, at + 2: self.wallet.count})

@@ -27,9 +27,11 @@ class Total:
     seeds: int = 0
     failed: list[int] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    bites: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
+    sales: Counter[str] = field(default_factory=Counter)
     readings: int = 0
     commands: int = 0
     virtual_s: float = 0.0
@@ -40,7 +42,7 @@ class Total:
         self.seeds += 1
         if outcome.violations:
             self.failed.append(outcome.seed)
-        for name in ("faults", "kills", "labels", "orders"):
+        for name in ("faults", "bites", "kills", "labels", "orders", "sales"):
             getattr(self, name).update(getattr(outcome, name))
         self.readings += outcome.readings
         self.commands += outcome.commands
@@ -53,9 +55,11 @@ class Total:
             "seeds": self.seeds,
             "failed": sorted(self.failed),
             "faults": dict(sorted(self.faults.items())),
+            "bites": dict(sorted(self.bites.items())),
             "kills": {label: self.kills.get(label, 0) for label in ("random", *STEPS)},
             "passed_labels": {label: self.labels.get(label, 0) for label in STEPS},
             "orders": dict(sorted(self.orders.items())),
+            "sales": dict(sorted(self.sales.items())),
             "readings": self.readings,
             "commands": self.commands,
             "virtual_hours": round(self.virtual_s / HOUR_S, 1),
@@ -97,7 +101,7 @@ def table(data: dict[str, Any]) -> str:
         f"{key.replace('_', ' '):<24}{data[key]:>10}"
         for key in ("readings", "commands", "virtual_hours", "longest_settle_s", "seconds")
     ]
-    for title in ("orders", "faults", "kills"):
+    for title in ("orders", "sales", "faults", "bites", "kills"):
         rows.append(f"\n{title}")
         rows += [f"  {key:<22}{count:>10}" for key, count in data[title].items()]
     return "\n".join(rows)

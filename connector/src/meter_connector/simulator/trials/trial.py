@@ -8,17 +8,20 @@ import json
 import logging
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...outbox import Outbox
 from ...steps import STEPS
+from ..faults import BusFaults, MeterFaults
 from ..meters import Meter
 from ..virtual import VirtualWorld, Weather, virtually
+from ..virtual.machine import LISTEN_PORT
 from . import troubles
 from .estate import EVERY_S, Estate
-from .small_site import small_site
-from .verdict import Violation, judge
+from .small_site import PLANNED, PREPAID, small_site
+from .verdict import judge
+from .violation import Violation
 from .witness import Witness, WitnessedOutbox
 
 ACTIVE_S = 720.0
@@ -35,14 +38,17 @@ CLOCK_OFFSETS_S = (0.0, 0.0, 4.2, -75.0, 5400.0)
 
 @dataclass
 class Outcome:
-    """What came of a seed. `digest`: SHA-256 of the journal. Seconds are virtual."""
+    """What came of a seed. `faults`: what was thrown; `bites`: how often it did harm, of what does so by chance or by occasion. `digest`: SHA-256
+    of the journal. Seconds are virtual."""
 
     seed: int
     violations: list[Violation] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    bites: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
+    sales: Counter[str] = field(default_factory=Counter)
     readings: int = 0
     commands: int = 0
     seconds: float = 0.0
@@ -87,6 +93,10 @@ class Trial:
         self._rng = random.Random(f"{seed}/trial")
         self._tasks: set[asyncio.Task[None]] = set()
         self.estate.clock_offset = self._rng.choice(CLOCK_OFFSETS_S)
+        self.witness.era, self.witness.is_calm = self._era, self._is_calm
+        for link in world.simulator.links.values():
+            link.bus.on_answer, link.bus.on_whole = self.witness.hear, self.witness.hear_whole
+        self.estate.keep_hours(PLANNED, self._rng)
         machine = world.machine
         machine.outbox_class = WitnessedOutbox
         machine.on_opened = self._opened
@@ -108,12 +118,15 @@ class Trial:
         self._armed, self._countdown = label, countdown
 
     def act(self, rng: random.Random) -> None:
-        """A shop pays, or does not, or somebody looks at its meter."""
+        """A shop pays, or does not, somebody looks at its meter, or money is sold into one."""
         shop = rng.choice(list(self.estate.shops.values()))
         luck = rng.random()
         if luck < 0.1:
             self.estate.read(shop)
-        elif shop.is_paid and luck < 0.6:
+        elif luck < 0.25:
+            self.estate.sell(PREPAID, 6000 if luck < 0.12 else rng.randint(5, 300))
+            self.estate.till.send_again()
+        elif shop.is_paid and luck < 0.65:
             self.estate.cut(shop)
         else:
             self.estate.pay(shop)
@@ -182,9 +195,11 @@ class Trial:
             self.seed,
             [*self.violations, *judge(world, self.estate, self.witness)],
             self.faults,
+            self._count_bites(),
             world.machine.kills,
             world.machine.labels,
             Counter(order.state for order in self.estate.placed.values()),
+            Counter(sale.state for sale in self.estate.till.sales),
             len(self.estate.readings),
             sum(entry["kind"] == "command" for entry in entries),
             world.loop.time(),
@@ -194,6 +209,19 @@ class Trial:
         )
 
     # -- inside --------------------------------------------------------------------------------------------------------------------
+
+    def _era(self) -> tuple[int, int, int]:
+        world = self.world
+        return len(world.machine.lives), self.estate.document["version"], world.network.connections
+
+    def _is_calm(self, meter: Meter) -> bool:
+        links = self.world.simulator.links.values()
+        link = next(link for link in links if meter in link.bus.meters)
+        port = int(link.where().get("port", LISTEN_PORT))
+        harmless = {key: getattr(MeterFaults(), key) for key in ("relay_stuck", "relay_lag_ms", "clock_ppm")}
+        is_meter_well = replace(meter.faults, **harmless) == MeterFaults()
+        is_bus_well = link.bus.faults == BusFaults()
+        return is_meter_well and is_bus_well and link.is_connected and not self.world.network.is_cut(port)
 
     def _opened(self, outbox: Outbox) -> None:
         assert isinstance(outbox, WitnessedOutbox)
@@ -244,3 +272,11 @@ class Trial:
             elif entry["kind"] == "link":
                 self.faults.update(f"bus_{key}" for key in entry["change"].get("faults") or {})
                 self.faults["link_down"] += entry["change"].get("up") is False
+
+    def _count_bites(self) -> Counter[str]:
+        world = self.world
+        bites = Counter({"commits_refused": world.machine.refused_commits})
+        for link in world.simulator.links.values():
+            bites.update({f"bus_{key}": count for key, count in link.bus.stats.by_fault.items()})
+        bites.update({f"odoo_{key}": self.estate.counts[key] for key in ("lost", "refused", "unsure")})
+        return bites

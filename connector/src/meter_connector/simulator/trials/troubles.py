@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ...steps import STEPS
+from ..chaos import BUS_TROUBLES, METER_TROUBLES
 from ..virtual import Weather
 from ..virtual.machine import LISTEN_PORT
 
@@ -88,18 +89,20 @@ async def gateway_reconnects(trial: Trial, rng: random.Random) -> None:
         await asyncio.sleep(rng.uniform(0.5, 10))
 
 
+WEATHERS: dict[str, Callable[[random.Random], Weather]] = {
+    "odoo_down": lambda _rng: Weather(is_down=True),
+    "odoo_slow": lambda rng: Weather(delay_s=rng.uniform(1, 12)),
+    "odoo_half_answers": lambda rng: Weather(lost=rng.uniform(0.1, 0.6), unsure=rng.uniform(0, 0.4)),
+    "odoo_busy": lambda rng: Weather(refused=rng.uniform(0.2, 0.8)),
+    "odoo_foul": lambda _rng: Weather(delay_s=2, lost=0.3, refused=0.2, unsure=0.2),
+}
+
+
 async def odoo_weather(trial: Trial, rng: random.Random) -> None:
     """Down, slow, half answers, too busy, or all but the first together."""
-    kinds = {
-        "odoo_down": Weather(is_down=True),
-        "odoo_slow": Weather(delay_s=rng.uniform(1, 12)),
-        "odoo_half_answers": Weather(lost=rng.uniform(0.1, 0.6), unsure=rng.uniform(0, 0.4)),
-        "odoo_busy": Weather(refused=rng.uniform(0.2, 0.8)),
-        "odoo_foul": Weather(delay_s=2, lost=0.3, refused=0.2, unsure=0.2),
-    }
-    kind = rng.choice(list(kinds))
+    kind = rng.choice(list(WEATHERS))
     trial.note(kind)
-    trial.estate.set_weather(kinds[kind])
+    trial.estate.set_weather(WEATHERS[kind](rng))
     await asyncio.sleep(rng.choice((rng.uniform(2, 20), rng.uniform(30, 150))))
     trial.estate.set_weather(Weather())
 
@@ -140,7 +143,7 @@ async def new_configuration(trial: Trial, rng: random.Random) -> None:
 
 
 async def disk_full(trial: Trial, rng: random.Random) -> None:
-    """No page more."""
+    """Whoever writes is refused by SQLite."""
     trial.note("disk_full")
     trial.world.machine.is_disk_full = True
     await asyncio.sleep(rng.uniform(10, 90))
@@ -193,3 +196,11 @@ TROUBLES: tuple[tuple[int, Suffer], ...] = (
 def pick(rng: random.Random) -> Suffer:
     """The next one."""
     return rng.choices([trouble for _, trouble in TROUBLES], [weight for weight, _ in TROUBLES])[0]
+
+
+def names() -> set[str]:
+    """All that a long run must have thrown, as `Outcome.faults` has it; kills are counted apart."""
+    simulated = {f"meter_{key}" for _, faults in METER_TROUBLES for key in faults}
+    simulated |= {f"bus_{key}" for _, faults in BUS_TROUBLES for key in faults}
+    named = {trouble.__name__ for _, trouble in TROUBLES} - {"odoo_weather", "kill", "kill_at_label"}
+    return named | set(WEATHERS) | simulated | {"link_down"}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from ...model import Order, Reading
 from ...outbox import Outbox
 from ...outbox.queues import decimal_text
 from ..journal import Journal
+from ..meters import Meter
+from ..scanners import Frame
 
 Key = tuple[int, float]
 
@@ -23,7 +25,7 @@ class Started:
 
 @dataclass
 class Witness:
-    """`offered`: what meters answered; `acknowledged`: what counted as read."""
+    """`offered`: what the connector handed to its outbox; `acknowledged`: what counted as read from then on."""
 
     journal: Journal
     offered: dict[Key, dict[str, str]] = field(default_factory=dict)
@@ -31,9 +33,35 @@ class Witness:
     started: dict[int, list[Started]] = field(default_factory=dict)
     received: dict[int, list[Started]] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
+    era: Callable[[], Hashable] = lambda: None
+    """Differs when the connector was started anew or a connection was made meanwhile: what was under way is lost then."""
+    is_calm: Callable[[Meter], bool] = lambda _meter: True
+    """Is all well between this meter and the connector?"""
+    _newest: dict[str, int] = field(default_factory=dict)
+    _eras: dict[int, Hashable] = field(default_factory=dict)
+    _told: set[int] = field(default_factory=set)
+
+    def hear(self, meter: Meter, frame: Frame) -> None:
+        """A meter answers a request, whatever becomes of its answer."""
+        if shown := meter.shows(frame):
+            self.journal.add("shown", None, meter=meter.spec.serial, **shown)
+        if frame.control in meter.writes:
+            self._newest[meter.spec.serial] = (
+                self.journal.count
+            )  # its command, which it has just written down
+            self._eras[self.journal.count] = self.era()
+
+    def hear_whole(self, meter: Meter, frame: Frame) -> None:
+        """The answer to it has left undamaged and at once; `is_calm`: nothing on its way could lose it."""
+        if frame.control in meter.writes and self.is_calm(meter):
+            self._told.add(self._newest[meter.spec.serial])
+
+    def had_its_answer(self, command: int, later: int) -> bool:
+        """Did the connector, when it sent the `later` command, have the answer to the first one? Numbers of the journal."""
+        return command in self._told and self._eras[command] == self._eras[later]
 
     def offer(self, readings: Sequence[Reading]) -> None:
-        """A meter answered."""
+        """Not yet on the disk."""
         for reading in readings:
             values = {key: decimal_text(value) or "" for key, value in reading.values.items()}
             key = reading.circuit_id, reading.at

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ... import steps
 from ...app import App, make_buses
@@ -21,6 +22,7 @@ from ...clock import Clock
 from ...config import Settings
 from ...odoo.client import OdooSettings
 from ...outbox import Outbox
+from ...outbox.writer import Job
 from .loop import virtual_loop
 from .odoo import VirtualOdoo
 from .process import PROCESS, Process
@@ -56,6 +58,8 @@ class Machine:
         self.wall_skew_s = 0.0
         """How far the machine's wall clock is ahead."""
         self.is_disk_full = False
+        self.refused_commits = 0
+        """How often the full disk refused to keep something."""
         self.max_bytes = 0
         self.life: Life | None = None
         self.lives: list[Life] = []
@@ -188,7 +192,8 @@ class Machine:
 
 
 class _DiskWriter(InlineWriter):
-    """A disk that may be full: SQLite itself says so."""
+    """A disk that may be full. Whoever writes then needs a page more than there is, so that SQLite itself says SQLITE_FULL and the
+    half-empty pages of the file help nobody; who only reads is served."""
 
     def __init__(self, machine: Machine, path: Path, connection: sqlite3.Connection) -> None:
         self._machine = machine
@@ -199,9 +204,30 @@ class _DiskWriter(InlineWriter):
         is_full = self._machine.is_disk_full
         if is_full != self._was_full:
             self._was_full = is_full
-            pages = self._connection.execute("PRAGMA page_count").fetchone()[0] if is_full else NO_LIMIT_PAGES
+            pages = self._value("page_count") if is_full else NO_LIMIT_PAGES
             self._connection.execute(f"PRAGMA max_page_count = {pages}")
         super()._work()
+
+    def _one(self, job: Job) -> tuple[Any, Exception | None]:
+        before = self._connection.total_changes
+        try:
+            answer = super()._one(job)
+            if self._was_full and self._connection.total_changes > before:
+                self._need_a_page_more()
+        except sqlite3.OperationalError as error:
+            self._machine.refused_commits += error.sqlite_errorcode == sqlite3.SQLITE_FULL
+            raise
+        return answer
+
+    def _need_a_page_more(self) -> None:
+        """Always an error: the free pages and one."""
+        size = (self._value("freelist_count") + 1) * self._value("page_size")
+        self._connection.execute("CREATE TABLE no_room (data BLOB)")
+        self._connection.execute("INSERT INTO no_room VALUES (zeroblob(?))", [size])
+
+    def _value(self, name: str) -> int:
+        found: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return found
 
 
 def _settings(folder: Path, max_bytes: int) -> Settings:
