@@ -96,6 +96,8 @@ class MeterParameterBatch(models.Model):
     def action_withdraw(self):
         """What no connector has yet is not sent."""
         self.ensure_one()
+        self.check_access("read")
+        self.env["meter.parameter"]._check_right(self.sudo().order_ids.meter_id.with_env(self.env))
         rows = self.env["meter.parameter"].search([("batch_id", "=", self.id), ("state", "=", "pending")])
         rows.action_withdraw()
 

@@ -44,7 +44,7 @@ class RightsCase(MeterCase):
     def make_records(cls):
         env, meter, now = cls.env, cls.meter, fields.Datetime.now()
         place = {"meter_id": meter.id, "building_id": cls.building.id}
-        event = {"connector_id": cls.connector.id, "bus_id": cls.bus.id, "building_id": cls.building.id}
+        event = {"connector_id": cls.connector.id, "bus_id": cls.bus.id, **place}
         event = env["meter.event"].create(event | {"key": "w", "kind": "frame_unknown", "at": now})
         profile = env["meter.parameter.profile"].create({"name": "P", "model_id": meter.model_id.id})
         kinds = env["meter.parameter.type"].search([("model_id", "=", meter.model_id.id)])

@@ -61,6 +61,7 @@ WIZARDS = {
     "meter.connector.key.wizard": "super",
     "meter.frame.decoder": "power water far super",
     "meter.keep.power.wizard": "power water far manager super",
+    "meter.load.profile.wizard": "power water far reader manager super",
     "meter.map.import.wizard": "super",
     "meter.parameter.wizard": "power water far super",
     "meter.parameter.wizard.line": "power water far super",
@@ -137,6 +138,7 @@ METHODS = {
         "action_acknowledge": READING,
         "action_make_partitions": READING,
         "action_open_target": EVERYBODY,
+        "action_readings_around": EVERYBODY,
         "action_resolve": READING,
     },
     "meter.bus": {
@@ -171,6 +173,9 @@ METHODS = {
         "action_move_here": ANY_OPERATOR,
         "action_open_meter": "power water auditor super",
     },
+    "meter.event": {
+        "action_readings_around": EVERYBODY,
+    },
     "meter.frame": {
         "action_decode": ANY_OPERATOR,
         "action_seen": ANY_OPERATOR,
@@ -185,6 +190,10 @@ METHODS = {
     "meter.keep.power.wizard": {
         "action_apply": SWITCHING,
     },
+    "meter.load.profile.wizard": {
+        "action_read": READING,
+        "action_refresh": "power water far reader manager super",
+    },
     "meter.map.import.wizard": {
         "action_apply": "super",
         "action_template": "super",
@@ -196,6 +205,7 @@ METHODS = {
         "action_get_curve": EVERYBODY,
         "action_get_panel": EVERYBODY,
         "action_keep_power": SWITCHING,
+        "action_load_profile": READING,
         "action_purchase": "power water cashier super",
         "action_read_items": READING,
         "action_read_now": READING,
@@ -208,6 +218,7 @@ METHODS = {
         "action_switch_on": SWITCHING,
         "action_sync_clock": SETTING,
         "action_view_alarms": EVERYBODY,
+        "action_view_events": EVERYBODY,
         "action_view_orders": EVERYBODY,
         "action_view_readings": EVERYBODY,
         "action_view_use": EVERYBODY,
@@ -226,11 +237,13 @@ METHODS = {
         "action_keep_meters_value": SETTING,
         "action_read_back": SETTING,
         "action_send_again": SETTING,
+        "action_withdraw": SETTING,
     },
     "meter.parameter.batch": {
         "action_refresh": ANYBODY,
         "action_send_again": SETTING,
         "action_view_parameters": "power water auditor super",
+        "action_withdraw": SETTING,
     },
     "meter.parameter.profile": {
         "action_choose_meters": "power far super",

@@ -3,6 +3,7 @@ from unittest.mock import patch
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
+from ..value_labels import find_value_label
 from .common import MeterCase
 
 
@@ -68,10 +69,11 @@ class TestEvent(MeterCase):
         for text in ("Count", "Operator code", "00000001", "Forward active energy", "12.00 kWh"):
             self.assertIn(text, event.details)
         self.assertFalse(self.open_alarms())
+        spoken = self.env(context={"lang": self.connector.user_id.lang})
         table = [
             ("cover_open", "cover_closed", {"begin": "2026-11-21 12:00:00"}, "2026-11-21 12:00:00"),
             ("overload", "overload_over", {"phases": ["A", "C"]}, "A, C"),
-            ("battery_low", "battery_ok", {"batteries": ["clock"]}, "Clock"),
+            ("battery_low", "battery_ok", {"batteries": ["clock"]}, find_value_label(spoken, "clock")),
         ]
         for number, (kind, over, data, text) in enumerate(table):
             with self.subTest(kind=kind):

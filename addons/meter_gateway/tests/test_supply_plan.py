@@ -193,7 +193,7 @@ class TestSupplyPlan(MeterCase):
     def kept_by_meter(self):
         """A model whose meters keep hours, and a plan of theirs that the meter has."""
         model = self.meter.model_id
-        own = {"supply_plan": {"di": "04A0B0FF", "kind": "text", "format": "ascii:60"}}
+        own = {"supply_plan": {"di": "04A0B0FF", "kind": "text", "format": "ascii:20"}}
         quirks = {**model.definition.get("quirks", {}), "parameters": own}
         model.definition = {**model.definition, "quirks": quirks}
         plan = self.make_plan("Own hours", 8, 20, kept_by="meter")

@@ -102,6 +102,7 @@ class TestWrongUsers(RightsCase):
             "meter.keep.power.wizard": switches | {"until": until},
             "meter.map.import.wizard": {"model_id": self.meter.model_id.id},
             "meter.parameter.wizard": meters | {"profile_id": profile.id},
+            "meter.load.profile.wizard": {"meter_id": self.meter.id},
             "meter.read.items.wizard": {"meter_id": self.meter.id, "items": "total"},
             "meter.restore.wizard": switches | checked,
             "meter.supply.plan.wizard": meters | {"plan_id": plan.id},

@@ -34,8 +34,8 @@ STEPS = (
     "nb.sent",  # the platform has it
     "nb.accepted",  # the meter acknowledged it, and that is on the disk
 )
-ELSEWHERE = ("state.kept", "plan.ordered", "plan.kept", "search.told", "nb.started", "nb.sent", "nb.accepted")
-"""A site without supply plans, searches and NB-IoT never comes there, and to what meters note only by the hour."""
+ELSEWHERE = ("state.kept", "search.told", "nb.started", "nb.sent", "nb.accepted")
+"""A site without searches and NB-IoT never comes there, and to what meters note only by the hour."""
 SITE_STEPS = tuple(label for label in STEPS if label not in ELSEWHERE)
 
 hook: Callable[[str], None] | None = None

@@ -163,6 +163,30 @@ def test_two_power_cuts_without_a_word_leave_the_order_of_readings() -> None:
     virtually(story)
 
 
+def test_a_full_disk_at_a_new_boot_keeps_nobody_from_starting() -> None:
+    async def story() -> None:
+        async with small_world() as (world, box):
+            world.odoo.set_weather(Weather(is_down=True))
+            box.cut_power()
+            await asyncio.sleep(HOUR_S)
+            began = world.wall()
+            before = max(at for _, at in world.odoo.readings)
+            box.is_disk_full = True
+            box.power_back(wall_ahead_s=1e9)
+            await asyncio.sleep(300)
+            assert box.app is not None
+            assert box.refused_commits > 0
+            box.is_disk_full = False
+            await asyncio.sleep(120)
+            world.odoo.set_weather(Weather())
+            await asyncio.sleep(60)
+            came = [at for _, at in world.odoo.arrivals if at > before]
+            assert began < min(came) <= max(came) <= world.wall()
+            assert len([at for at in came if at < began + 300]) >= 10, "what was read then waited in memory"
+
+    virtually(story)
+
+
 def test_the_time_is_kept_every_minute_with_odoo_away() -> None:
     async def story() -> None:
         async with small_world() as (world, box):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..clock import Anchor, Clock
+from ..errors import OutboxFullError
 from ..model import Event, Order, OrderResult, Reading, SwitchState
 from ..steps import step
 from . import orders, queues, room, times, upkeep
 from .database import SCHEMA_DIR, ProcessLock, open_database
 from .writer import Writer
 
+_logger = logging.getLogger(__name__)
 T = TypeVar("T")
 WriterFactory = Callable[[Path, sqlite3.Connection], Writer]
 CONFIG_KEY = "site_config"
@@ -33,6 +36,7 @@ class Outbox:
         self._writer = writer
         self._clock = clock
         self._lock = lock
+        self._guess: Anchor | None = None
         self.path = writer.path
         self.max_bytes = 0
         self.pressure = 0
@@ -265,11 +269,20 @@ class Outbox:
         if anchor is not None and self._clock.resume(anchor):
             return
         before = await self._kept_anchor(times.GUESS_KEY)
-        guess = self._clock.guess(await self._writer.run(times.newest), before)
-        text = json.dumps(asdict(guess))
-        await self._writer.run(lambda db: queues.keep(db, times.GUESS_KEY, text, guess.server_s))
+        self._guess = self._clock.guess(await self._writer.run(times.newest), before)
         self._clock.take_wall()
-        await self.keep_time()
+        try:
+            await self._keep_guess()
+            await self.keep_time()
+        except OutboxFullError as error:
+            _logger.error("%s", error)  # kept with the first thing that finds room, see _change
+
+    async def _keep_guess(self) -> None:
+        """What is stamped by a guess can only be set right when the guess itself is on the disk: it comes first."""
+        if (guess := self._guess) is not None:
+            text = json.dumps(asdict(guess))
+            await self._writer.run(lambda db: queues.keep(db, times.GUESS_KEY, text, guess.server_s))
+            self._guess = None
 
     async def keep_time(self) -> None:
         """Keep the time for a restart; once it is known, what was stamped by a guess is set right."""
@@ -296,6 +309,7 @@ class Outbox:
 
     async def _change(self, job: Callable[[sqlite3.Connection], T], table: str) -> T:
         """Run, and wake who sends that queue. Set even when the waiter is cancelled: the job is committed all the same."""
+        await self._keep_guess()
         try:
             return await self._writer.run(job)
         finally:
