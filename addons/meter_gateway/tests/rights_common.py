@@ -46,6 +46,8 @@ class RightsCase(MeterCase):
         place = {"meter_id": meter.id, "building_id": cls.building.id}
         event = {"connector_id": cls.connector.id, "bus_id": cls.bus.id, **place}
         event = env["meter.event"].create(event | {"key": "w", "kind": "frame_unknown", "at": now})
+        group = env["meter.read.group"].create({"name": "G", "code": "rights"})
+        meter.read_group = group.code
         profile = env["meter.parameter.profile"].create({"name": "P", "model_id": meter.model_id.id})
         kinds = env["meter.parameter.type"].search([("model_id", "=", meter.model_id.id)])
         kind = kinds.filtered(lambda kind: kind.name == "overload_power")
@@ -68,7 +70,7 @@ class RightsCase(MeterCase):
             env["meter.reading"].search([("circuit_id", "=", cls.circuit.id)], limit=1),
             env["meter.energy.hour"].search([("meter_id", "=", meter.id)], limit=1),
             env["meter.energy.day"].search([("meter_id", "=", meter.id)], limit=1),
-            env["meter.read.group"].search([("code", "=", "default")]),
+            group,
             env["meter.parameter.profile.line"].create(line),
             env["meter.discovery.line"].create(found),
             cls.switch._set_desired("off", "x", "system"),

@@ -28,7 +28,8 @@ STEPS = (
     "time.kept",  # the time is on the disk, and what a guess had stamped is right
     "orders.expired",  # the ends of orders whose time is over are on the disk
     "plan.ordered",  # the connector's own order is on the disk, and what it keeps of the circuit
-    "plan.kept",  # what it keeps of a circuit is on the disk
+    "plan.kept",  # what a plan holds off, though nothing was ordered, is on the disk
+    "switch.kept",  # what a switch showed, and what rests after a trip, is on the disk; a trip is not told yet
     "search.told",  # how far a search of a bus is, is on the disk
     "nb.started",  # on the disk: from now on a platform may have the command
     "nb.sent",  # the platform has it

@@ -29,7 +29,7 @@ ENDS = ("confirmed", "failed", "expired", "superseded")
 ORDER_STEPS = [label for label in steps.STEPS if label.startswith("order")]
 PLAN_STEPS = ["plan.ordered", "order.started", "order.ended"]
 NB_STEPS = [label for label in steps.STEPS if label.startswith("nb.")]
-OTHER_STEPS = [label for label in steps.SITE_STEPS if not label.startswith("order")]
+OTHER_STEPS = [label for label in steps.SITE_STEPS if not label.startswith(("order", "plan", "switch"))]
 KINDS: dict[str, dict[str, Any]] = {
     "switch_off": {},
     "purchase": {"amount": "10.00", "count": 7, "number": "1"},
@@ -81,7 +81,7 @@ def test_every_label_stands_in_the_code_once_at_least() -> None:
 
 def test_every_label_is_killed_at_by_some_test() -> None:
     elsewhere = {*NB_STEPS, "state.kept"}  # in tests/nbiot/test_nb_killed.py and tests/app/test_power_cut.py
-    killed = {*ORDER_STEPS, *OTHER_STEPS, *PLAN_STEPS, "plan.kept", "search.told", *elsewhere}
+    killed = {*ORDER_STEPS, *OTHER_STEPS, *PLAN_STEPS, "plan.kept", "switch.kept", "search.told", *elsewhere}
     assert killed == set(steps.STEPS)
 
 
@@ -218,6 +218,28 @@ def test_a_hold_of_the_plan_killed_right_after_it_was_kept_holds(tmp_path: Path)
             await again.wait()
         with sqlite3.connect(tmp_path / "data" / "outbox.sqlite3") as db:
             assert db.execute("SELECT hold FROM upkeep WHERE circuit_id = 1001").fetchall() == [("plan",)]
+        await site.close()
+
+    really(main)
+
+
+def test_what_an_order_leaves_a_switch_at_is_no_trip_after_a_kill(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site()
+        await site.line.start()
+        with FakeOdoo(document=site.document()) as odoo:
+            odoo.order(1, "switch_off", meter_id=101, circuit_id=1001)
+            first = await start(odoo, tmp_path, "switch.kept")
+            async with asyncio.timeout(30):
+                assert await first.wait() == -signal.SIGKILL
+            again = await start(odoo, tmp_path)
+            await odoo.until(lambda: "confirmed" in odoo.states(1), 40)
+            seen = len(odoo.readings)
+            await odoo.until(lambda: len(odoo.readings) >= seen + 3, 40)
+            assert site.wire.moves("S1") == ["off"]
+            assert not [event for event in odoo.events.values() if event["kind"] == "meter_tripped"]
+            again.send_signal(signal.SIGKILL)
+            await again.wait()
         await site.close()
 
     really(main)

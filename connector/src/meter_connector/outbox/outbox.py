@@ -117,7 +117,10 @@ class Outbox:
     async def keep_upkeep(self, keep: upkeep.Upkeep) -> None:
         """See ports.Recorder."""
         await self._writer.run(lambda db: upkeep.put(db, keep))
-        step("plan.kept")
+        if keep.hold:
+            step("plan.kept")
+        else:
+            step("switch.kept")
 
     async def upkeeps(self) -> dict[int, upkeep.Upkeep]:
         """See ports.Recorder."""
