@@ -4,7 +4,7 @@
                   │ newer generation: superseded at once, wherever it is
                   └ time over before anything was sent: expired
 
-The work itself is in switching.py and errands.py; the disk in the outbox.
+The work itself is in switching.py and errands/; the disk in the outbox.
 """
 
 from __future__ import annotations
