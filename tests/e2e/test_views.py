@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from playwright.sync_api import expect
 from stack.site import SITE_FILE
 
 from .browser import back_office
@@ -64,3 +65,18 @@ def test_every_screen_opens_in_a_browser(world: World) -> None:
                         f"{screen.menu} {path}: {page.locator('.o_error_dialog').inner_text()[:300]}"
                     )
     assert not problems, "\n".join(problems)
+
+
+def test_what_a_meter_answers_comes_to_the_page_by_itself(world: World) -> None:
+    """Ordered by one click, read on the bus, shown without another one."""
+    login = "power"
+    client = WebClient(world.site.url, world.site.options.database, login, world.site.password)
+    domain = [("protocol", "=", "dlt645-2007"), ("state", "=", "online")]
+    (meter,) = client.call("meter.meter", "search", domain, limit=1)
+    with back_office(world.site.url, login, world.site.password) as page:
+        page.goto(f"/odoo/action-meter_gateway.meter_meter_action/{meter}")
+        page.click(".nav-link[name=orders]")
+        page.click("button[name=action_read_items]")
+        page.locator(".modal [name=items] input, .modal [name=items] textarea").fill("voltage_a, frequency")
+        page.click(".modal button[name=action_read]")
+        expect(page.locator(".modal [name=answer]")).to_contain_text("Hz")
