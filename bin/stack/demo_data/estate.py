@@ -17,6 +17,9 @@ DESCRIPTIVE_MODEL_KEYS = {
 }
 # Purchases that a meter has counted and the book has not: the first purchase here shows the way out of a mismatch.
 BOUGHT_ELSEWHERE = 2
+EXAMPLE_PLAN = "示例 宿舍作息"
+EXAMPLE_PROFILE = "示例 商铺报警金额"
+EXAMPLE_MODEL = "ddsy315"
 
 
 def load_buildings(demo):
@@ -180,4 +183,25 @@ def load_meter(demo, bus, meter, model, unit):
             "reason": "演示数据",
             **{f"start_{key}": float(value) for key, value in opening.items()},
         }
+    )
+
+
+def load_examples(demo, models):
+    """Hours and settings to look at; no meter has them, so that nothing is switched or sent."""
+    hours = (0, 0, {"from_hour": 6, "to_hour": 23.5})
+    demo.find_or_create(
+        "meter.supply.plan", [("name", "=", EXAMPLE_PLAN)], {"name": EXAMPLE_PLAN, "period_ids": [hours]}
+    )
+    model = models[EXAMPLE_MODEL]
+    kind = demo.env["meter.parameter.type"].search(
+        [("model_id", "=", model.id), ("name", "=", "alarm_amount_1")]
+    )
+    demo.find_or_create(
+        "meter.parameter.profile",
+        [("name", "=", EXAMPLE_PROFILE)],
+        {
+            "name": EXAMPLE_PROFILE,
+            "model_id": model.id,
+            "line_ids": [(0, 0, {"type_id": kind.id, "value": "20.00"})],
+        },
     )

@@ -21,6 +21,7 @@ site, buildings, units = estate.load_buildings(demo)
 models = estate.load_models(demo)
 connector = estate.load_connector(demo, site)
 estate.load_gateways(demo, connector, buildings, models, units)
+estate.load_examples(demo, models)
 company.load_users(demo, buildings)
 tenants.load_tenancies(demo, units, tenants.load_tariffs(demo))
 if demo.history_days and not demo.env["prepaid.charge"].search_count([]):
