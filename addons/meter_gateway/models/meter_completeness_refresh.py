@@ -19,14 +19,13 @@ MANY_METERS = 5
 
 #: All meters that are read by schedule, one day of their site's calendar. Only scheduled readings of energy count:
 #: reading a meter by hand fills no gap, and a voltage is nothing to bill. A meter is as complete as its worst circuit.
+#: Nothing is due before the meter was here, whatever older readings were brought along.
 #: A meter that sleeps owes one report a day, which may slip into the first hours of the next.
 REFRESH_SQL = """
 WITH due AS (
     SELECT c.id AS circuit_id, m.id AS meter_id, m.gateway_id, m.building_id, m.kind_id, m.company_id,
            CASE WHEN m.is_sleeping THEN %(sleeping_s)s ELSE COALESCE(g.energy_s, %(default_s)s) END AS period_s,
-           GREATEST(%(day)s::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc',
-                    LEAST(m.create_date, (SELECT min(e.first_at) FROM meter_energy_day_data e WHERE e.circuit_id = c.id)))
-               AS start_at,
+           GREATEST(%(day)s::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc', m.create_date) AS start_at,
            LEAST((%(day)s::date + 1)::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc',
                  %(now)s::timestamp - make_interval(secs => %(grace_s)s)) AS end_at,
            (%(day)s::date + 1)::timestamp AT TIME ZONE c.tz AT TIME ZONE 'utc'

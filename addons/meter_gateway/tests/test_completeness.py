@@ -66,6 +66,9 @@ class TestCompleteness(MeterCase):
             [MIDNIGHT + timedelta(hours=18), self.meter.id],
         )
         self.assertEqual(self.refresh()[0], 6)
+        brought_along = MIDNIGHT.replace(tzinfo=UTC).timestamp() - 3600
+        self.ingest([{"circuit": self.circuit, "at": brought_along, "total": "1"}])
+        self.assertEqual(self.refresh()[0], 6, "older readings make nothing due")
 
     def test_who_is_not_read_by_schedule_misses_nothing(self):
         self.meter.bus_id = False
