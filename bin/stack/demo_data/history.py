@@ -82,12 +82,3 @@ def load_history(demo):
         assert answer["accepted"] == len(meters), answer
         if hour % 24 == 0:
             demo.env["prepaid.settlement"]._settle_due()
-
-
-def judge_made_up_days(demo):
-    """The made-up past has a reading an hour; that is no fault of any gateway, so it raises no alarm."""
-    rows = demo.env["meter.completeness"]
-    now = datetime.now(ZoneInfo(demo.site_file["site"]["timezone"]))
-    for back in range(1, demo.history_days + 2):
-        rows._refresh((now - timedelta(days=back)).date())
-    demo.env.cr.execute("UPDATE meter_completeness SET is_checked = true WHERE day < %s", [now.date()])

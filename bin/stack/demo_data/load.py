@@ -26,7 +26,6 @@ company.load_users(demo, buildings)
 tenants.load_tenancies(demo, units, tenants.load_tariffs(demo))
 if demo.history_days and not demo.env["prepaid.charge"].search_count([]):
     history.load_history(demo)
-    history.judge_made_up_days(demo)
 tenants.load_openings(demo)
 demo.env.cr.commit()
 # The planner's statistics: autovacuum comes a minute later, the first visitor does not.
