@@ -4,6 +4,8 @@ from odoo.exceptions import ValidationError
 #: Facts of a tenancy; the contract's own read-only fields are written by its own code on users' behalf.
 TENANCY_FACTS = ("tenancy_state", "building_ids", "moved_in_at", "moved_out_at")
 AUDITED_FIELDS = ("account_number", "partner_id", "invoice_partner_id", "is_tenancy", "active")
+#: In the context while a tenancy is made, which has an audit entry of its own. No caller from outside can send this very object.
+OPENING = object()
 
 
 class ContractContract(models.Model):
@@ -150,14 +152,14 @@ class ContractContract(models.Model):
                 vals["account_number"] = self._get_next_account_number(vals.get("company_id"))
             if is_tenancy and not vals.get("name"):
                 vals["name"] = vals["account_number"]
-        opening = super(ContractContract, self.with_context(tenancy_opening=True))
+        opening = super(ContractContract, self.with_context(tenancy_opening=OPENING))
         contracts = opening.create(vals_list).with_env(self.env)
         for contract in contracts.filtered("is_tenancy"):
             self.env["audit.entry"]._log("tenancy.open", contract, after=contract._get_audit_values())
         return contracts
 
     def write(self, vals):
-        if not vals.keys() & set(AUDITED_FIELDS) or self.env.context.get("tenancy_opening"):
+        if not vals.keys() & set(AUDITED_FIELDS) or self.env.context.get("tenancy_opening") is OPENING:
             return super().write(vals)
         before = {contract.id: contract._get_audit_values() for contract in self if contract.is_tenancy}
         result = super().write(vals)

@@ -85,6 +85,12 @@ class TestAuditEntry(EstateCase):
             with self.assertRaises(UserError):
                 attempt()
 
+    def test_no_context_from_outside_keeps_a_change_out_of_the_audit(self):
+        domain = [("action", "=", "tenancy.change"), ("res_id", "=", self.tenancy_a.id)]
+        before = self.env["audit.entry"].search_count(domain)
+        self.tenancy_a.with_context(tenancy_opening=True).partner_id = self.tenancy_b.partner_id
+        self.assertEqual(self.env["audit.entry"].search_count(domain), before + 1)
+
     def test_only_auditors_and_supervisors_read_the_audit_and_only_of_their_buildings(self):
         self.log("test.thing", self.unit_a1 | self.unit_b1)
         for role in ("cashier", "accountant", "property_manager", "joint_operator"):
