@@ -161,10 +161,6 @@ class MeterDiscovery(models.Model):
         """Make meters of everything new."""
         self.line_ids.filtered(lambda line: line.state == "new")._adopt()
 
-    def action_refresh(self):
-        """Show what was found meanwhile."""
-        return {"type": "ir.actions.client", "tag": "soft_reload"}
-
     def _is_searched(self, meter):
         """Is the meter's address within the range?"""
         last = int(self.last_address)

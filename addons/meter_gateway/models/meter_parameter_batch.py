@@ -101,10 +101,6 @@ class MeterParameterBatch(models.Model):
         rows = self.env["meter.parameter"].search([("batch_id", "=", self.id), ("state", "=", "pending")])
         rows.action_withdraw()
 
-    def action_refresh(self):
-        """Show how far it is now."""
-        return {"type": "ir.actions.client", "tag": "soft_reload"}
-
     def action_view_parameters(self):
         """Settings of these meters that are not as wanted."""
         self.ensure_one()

@@ -165,7 +165,6 @@ METHODS = {
     "meter.discovery": {
         "action_adopt_all": ANY_OPERATOR,
         "action_cancel": ANY_OPERATOR,
-        "action_refresh": ANYBODY,
         "action_start": ANY_OPERATOR,
     },
     "meter.discovery.line": {
@@ -192,7 +191,6 @@ METHODS = {
     },
     "meter.load.profile.wizard": {
         "action_read": READING,
-        "action_refresh": "power water far reader manager super",
     },
     "meter.map.import.wizard": {
         "action_apply": "super",
@@ -240,7 +238,6 @@ METHODS = {
         "action_withdraw": SETTING,
     },
     "meter.parameter.batch": {
-        "action_refresh": ANYBODY,
         "action_send_again": SETTING,
         "action_view_parameters": "power water auditor super",
         "action_withdraw": SETTING,
@@ -263,7 +260,6 @@ METHODS = {
     },
     "meter.read.items.wizard": {
         "action_read": READING,
-        "action_refresh": "power water far reader manager super",
     },
     "meter.restore.wizard": {
         "action_apply": SWITCHING,

@@ -49,11 +49,6 @@ class MeterLoadProfileWizard(models.TransientModel):
     def _get_title(self):
         return self.env._("Load Profile")
 
-    def action_refresh(self):
-        """Is the answer there?"""
-        self.ensure_one()
-        return self._reopen()
-
     def action_read(self):
         """Order it and keep the page open for the answer."""
         self.ensure_one()

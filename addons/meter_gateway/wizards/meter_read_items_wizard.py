@@ -78,11 +78,6 @@ class MeterReadItemsWizard(models.TransientModel):
     def _get_title(self):
         return self.env._("Read Values")
 
-    def action_refresh(self):
-        """Is the answer there?"""
-        self.ensure_one()
-        return self._reopen()
-
     def action_read(self):
         """Order it and keep the page open for the answer."""
         self.ensure_one()
