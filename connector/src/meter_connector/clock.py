@@ -130,6 +130,11 @@ class Clock:
         """A stamp of this process, set right once the time is known."""
         return self.correction.true(at) if self.correction else at
 
+    def not_from_the_future(self, at: float) -> float:
+        """A stamp that was made by a guess later than the true time, and is to be kept only now."""
+        fix = self.correction
+        return fix.true(at) if fix is not None and fix.ahead_s < 0 and at > self.now() else at
+
     @property
     def offset(self) -> float:
         """Server's time minus the machine's wall clock, seconds."""

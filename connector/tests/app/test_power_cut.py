@@ -275,3 +275,23 @@ async def test_what_was_stamped_by_a_guess_is_set_right_once_and_nothing_else_is
     assert (again.is_known, again.now()) == (True, 6000)
     assert again.anchor() == Anchor(6000, steady[0], "one")
     await box.close()
+
+
+async def test_a_guess_that_was_ahead_of_the_true_time_leaves_true_stamps_alone(tmp_path: Path) -> None:
+    steady = [5.0]
+
+    def reading(at: float) -> Reading:
+        return Reading(50, at, {"total": "1"})
+
+    clock = Clock(lambda: 5000.0, lambda: steady[0], lambda: "one")
+    box = await Outbox.open(tmp_path / "outbox.sqlite3", clock)
+    await box.begin_time()  # nothing is known but the wall clock, which is 100 s ahead
+    steady[0] += 10
+    await box.put_reading(reading(5010))
+    clock.learn(4910, steady[0], steady[0])
+    await box.keep_time()
+    await box.put_reading(reading(5009))  # read before the lesson, stored after it
+    steady[0] += 95
+    await box.put_readings([reading(5004), reading(5005)])  # by now true
+    assert [row.reading.at for row in await box.readings(10)] == [4910, 4909, 5004, 5005]
+    await box.close()

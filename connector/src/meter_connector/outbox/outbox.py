@@ -85,7 +85,13 @@ class Outbox:
 
     async def put_readings(self, readings: Sequence[Reading]) -> None:
         """See ports.Recorder."""
-        await self._change(lambda db: queues.put_readings(db, readings), "readings")
+        fresh = [
+            reading
+            if reading.source == "freeze"
+            else replace(reading, at=self._clock.not_from_the_future(reading.at))
+            for reading in readings
+        ]
+        await self._change(lambda db: queues.put_readings(db, fresh), "readings")
 
     async def put_event(self, event: Event) -> None:
         """See ports.Recorder."""

@@ -1,7 +1,10 @@
 """Times that were guessed (clock.py): where a guess may begin, and setting right what was stamped by it.
 
 The rows of the queues are left as they are, there may be millions: a short list of corrections is kept, and heeded when they are fetched. No
-true stamp lies within a guess, which is never later than the true time.
+true stamp lies within a guess, which as a rule is never later than the true time.
+
+One that was later all the same (nothing was known but a wall clock that is ahead; the server's own clock was set back) overlaps with what will be
+stamped truly, so its rows are set right at once: they are few, and from before anything else could come.
 """
 
 from __future__ import annotations
@@ -48,9 +51,21 @@ def end_guess(db: sqlite3.Connection, fix: Correction | None, now: float) -> Non
             f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ? AND {column} <= ?",
             (fix.ahead_s, fix.since, fix.until),
         )
+    if fix.ahead_s < 0:
+        _set_right(db, fix)
+        return
     oldest = _oldest(db)
     fixes = [old for old in corrections(db) if old.until >= oldest]
     keep(db, CORRECTIONS_KEY, json.dumps([astuple(each) for each in (*fixes, fix)]), now)
+
+
+def _set_right(db: sqlite3.Connection, fix: Correction) -> None:
+    for table in TABLES:
+        is_stamp = "AND source <> 'freeze'" if table == "readings" else ""
+        db.execute(
+            f"UPDATE {table} SET at = at + ? WHERE at > ? AND at <= ? {is_stamp}",
+            (fix.ahead_s, fix.since, fix.until),
+        )
 
 
 def corrections(db: sqlite3.Connection) -> list[Correction]:
