@@ -118,7 +118,9 @@ async def test_odoo_away_stops_nothing_and_what_was_read_meanwhile_arrives_in_or
 ) -> None:
     async with running(odoo, tmp_path) as (app, _buses):
         await odoo.until(lambda: odoo.count("api_config"))
-        await soon(lambda: app.clock.is_known)  # what was stamped before would be set right by the first lesson
+        await soon(
+            lambda: app.clock.is_known
+        )  # what was stamped before would be set right by the first lesson
         odoo.stop()
         for number in range(50):
             await app.outbox.put_reading(reading(number))

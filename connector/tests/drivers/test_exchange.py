@@ -94,6 +94,20 @@ def test_what_a_gateway_kept_in_front_of_the_answer_is_not_the_answer() -> None:
     virtually(main)
 
 
+def test_what_a_gateway_kept_in_front_of_a_damaged_answer_is_not_the_answer() -> None:
+    async def main() -> None:
+        bench = Bench()
+        damaged = bytearray(answer(value="2.00"))
+        damaged[-3] ^= 0x10
+        bench.says((0.2, answer(value="1.00") + bytes(damaged)))
+        with pytest.raises(GarbledError):
+            await bench.exchange.ask(query())
+        bench.says((0.2, answer(value="3.00") + b"\x00\xff"))
+        assert value_of(await bench.exchange.ask(query())) == "3.00", "stray bytes behind it spoil no answer"
+
+    virtually(main)
+
+
 def test_a_fresh_read_waits_until_the_late_answer_of_the_same_item_has_passed() -> None:
     async def main() -> None:
         bench = Bench()

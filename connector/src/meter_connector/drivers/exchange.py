@@ -115,6 +115,14 @@ class Query(Generic[F]):
     baudrate: int = 0
 
 
+DAMAGE = ("bad_checksum", "bad_end")
+"""Kinds of DecodeIssue that were a whole frame once."""
+
+
+SHORTEST_BEHIND = 7
+"""Bytes: two of Modbus' own checksum, which `encode` leaves to the wire, and its shortest answer."""
+
+
 @dataclass
 class WireStats:
     """Counters since start. `wire_s`: time that the bytes themselves took; `busy_s`: time spent on requests."""
@@ -162,6 +170,7 @@ class _Attempt(Generic[F]):
     deadline: float
     latest: float
     last_byte: float
+    damage_before: DecodeIssue | None = None
     received: bytearray = field(default_factory=bytearray)
     is_echo_open: bool = True
 
@@ -244,7 +253,8 @@ class Exchange:
     def _begin(self, query: Query[F], data: bytes, started: float) -> _Attempt[F]:
         deadline = started + self.timing.timeout_s(len(data), query.answer_bytes)
         latest = deadline + self.timing.wire_s(query.answer_bytes) + query.byte_gap_s
-        return _Attempt(query, data, deadline, latest, started)
+        issues = query.decoder.errors
+        return _Attempt(query, data, deadline, latest, started, issues[-1] if issues else None)
 
     async def _receive(self, attempt: _Attempt[F]) -> F | None:
         """Read until the answer is there or the time is over."""
@@ -260,6 +270,9 @@ class Exchange:
             else:
                 frames = decoder.expire()
             frame = self._pick(attempt.query, frames)
+            if frame is not None and self._is_followed_by_damage(attempt, frame):
+                self._sort_out(frame)
+                frame = None
             if frame is not None or (is_final and not data):
                 return frame
 
@@ -289,6 +302,17 @@ class Exchange:
             if stale is not None:
                 self._sort_out(stale)
         return found
+
+    def _is_followed_by_damage(self, attempt: _Attempt[F], frame: F) -> bool:
+        """Did a damaged frame come behind this one? Then that was the answer, and this one an old one that a gateway had kept.
+
+        Stray bytes behind an answer, as many adapters add them, are no damaged frame.
+        """
+        issues = attempt.query.decoder.errors
+        is_damaged = bool(issues) and issues[-1] is not attempt.damage_before and issues[-1].kind in DAMAGE
+        content = frame.encode().lstrip(b"\xfe")
+        behind = len(attempt.received) - attempt.received.rfind(content) - len(content)
+        return is_damaged and behind >= SHORTEST_BEHIND
 
     def _sort_out(self, frame: Encodable) -> None:
         """A frame that is not the answer: late, an echo or a stranger's."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from ...model import Order, Reading
-from ...outbox import Outbox
+from ...outbox import Outbox, orders
 from ...outbox.queues import decimal_text
 from ..journal import Journal
 from ..meters import Meter
@@ -105,6 +105,8 @@ class WitnessedOutbox(Outbox):
     async def receive_orders(self, received: Sequence[Order]) -> list[Order]:
         """See Outbox."""
         wanted = await super().receive_orders(received)
-        for order in received:
-            self.witness.receive(order)
+        rows = await self._writer.run(lambda db: [orders.find(db, order) for order in received])
+        for order, row in zip(received, rows, strict=True):
+            if row is None or row.state != "failed":  # what a plan or a lock holds back takes nobody's place
+                self.witness.receive(order)
         return wanted
