@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from stack.site import SITE_FILE
 
 from .browser import back_office
+from .timeline import wait_for
 from .webclient import WebClient
 from .world import World
 
@@ -72,7 +73,9 @@ def test_what_a_meter_answers_comes_to_the_page_by_itself(world: World) -> None:
     login = "power"
     client = WebClient(world.site.url, world.site.options.database, login, world.site.password)
     domain = [("protocol", "=", "dlt645-2007"), ("state", "=", "online")]
-    (meter,) = client.call("meter.meter", "search", domain, limit=1)
+    (meter,) = wait_for(
+        lambda: client.call("meter.meter", "search", domain, limit=1), "a meter online", 120, 1
+    )
     with back_office(world.site.url, login, world.site.password) as page:
         page.goto(f"/odoo/action-meter_gateway.meter_meter_action/{meter}")
         page.click(".nav-link[name=orders]")
