@@ -73,7 +73,7 @@ def test_what_a_meter_answers_comes_to_the_page_by_itself(world: World) -> None:
     """Ordered by one click, read on the bus, shown without another one."""
     login = "power"
     client = WebClient(world.site.url, world.site.options.database, login, world.site.password)
-    domain = [("protocol", "=", "dlt645-2007"), ("state", "=", "online")]
+    domain = [("model_id.code", "=", "ddsy315"), ("state", "=", "online")]
     (meter,) = wait_for(
         lambda: client.call("meter.meter", "search", domain, limit=1), "a meter online", 120, 1
     )
